@@ -1,0 +1,47 @@
+# Every target makes its own virtual environment: nothing but Python 3.11 (or later) and make is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SEEDS ?= 200
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format simulate functions bench clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/ready: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Daicho needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Remedy: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Remedy on Debian: apt-get install python3-venv"; exit 1; }
+	@echo "setting up $(VENV) (once, about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+demo: $(VENV)/ready ## four nodes, a week of relief supplies, a status page; stays up until Ctrl-C
+	$(BIN)/daicho demo
+
+test: $(VENV)/ready ## all tests
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(VENV)/ready ## style, types and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready ## lay the code out
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+simulate: $(VENV)/ready ## whole clusters under faults from seeds: make simulate SEEDS=1000
+	$(BIN)/python -m tests.simulator --seeds $(SEEDS) --mutants
+
+functions: $(VENV)/ready ## the function table of the applications: id, behaviour, tests, missing
+	$(BIN)/python -m tests.functions
+
+bench: $(VENV)/ready ## latency at ten writes a second on four nodes
+	$(BIN)/python -m benchmarks.latency
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
