@@ -1,0 +1,8 @@
+"""What all tests share: how hypothesis searches (no deadlines: a slow machine is not a failure)."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("daicho", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("daicho")
