@@ -40,7 +40,7 @@ class Send:
 class BuildBlock:
     """Build a block on the head and answer with BlockBuilt. `empty_allowed`: a heartbeat or a later round may be empty.
 
-    If there is nothing to propose and an empty block is not allowed, there is no answer.
+    If there is nothing to propose and an empty block is not allowed, the answer holds no block.
     """
 
     height: int
@@ -87,10 +87,26 @@ class RecordEvidence:
 
 @dataclass(frozen=True, slots=True)
 class FallBehind:
-    """A peer shows that a greater height is being decided: sync from it."""
+    """A peer shows that `height` is decided, and its block is not here: sync from it."""
 
     peer: str
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendDecided:
+    """Answer somebody who still works at a decided height with its block and certificate (rule 10)."""
+
+    to: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaved:
+    """A peer delivered what no honest node sends: count it, and close the connection if it goes on (rule 11)."""
+
+    peer: str
+    what: str
 
 
 Effect = (
@@ -104,4 +120,6 @@ Effect = (
     | SetTimer
     | RecordEvidence
     | FallBehind
+    | SendDecided
+    | Misbehaved
 )

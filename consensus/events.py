@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from consensus.messages import Message, Prepare, Vote
-from ledger.types import Header, ValidatorSet
+from ledger.encoding import Wire
+from ledger.registry import Parameters
+from ledger.types import Hash, Header, Height, Round, ValidatorSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,16 @@ class WorkPending:
 
     now_ms: int
     oldest_since_ms: int | None
+    passed_over_blocks: int
+    """How many blocks of this leader have carried younger transactions and left the oldest lying (rule 9)."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockBuilt:
-    """The answer to BuildBlock: the bytes of a block and its hash, already executed by this node."""
+    """The answer to BuildBlock: a block and its hash, already executed by this node.
+
+    `block` is empty if there was nothing to propose and an empty block was not allowed.
+    """
 
     now_ms: int
     height: int
@@ -65,15 +72,23 @@ class Advanced:
     header: Header
     validators: ValidatorSet
     """The set that votes at the next height."""
+    parameters: Parameters
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedRecord:
+class PeerLost:
+    """The connection to a peer has gone. Only a hint: a leader that is gone is waited for less long."""
+
+    now_ms: int
+    peer: str
+
+
+class PreparedRecord(Wire, frozen=True, tag="prepared"):
     """A prepared certificate as it was persisted (rule 5)."""
 
-    height: int
-    round: int
-    digest: bytes
+    height: Height
+    round: Round
+    digest: Hash
     block: bytes
     prepares: tuple[Prepare, ...]
 
@@ -89,9 +104,10 @@ class Restarted:
     now_ms: int
     header: Header
     validators: ValidatorSet
+    parameters: Parameters
     votes: tuple[Vote, ...]
     prepared: PreparedRecord | None
     observe_through_height: int
 
 
-Event = Tick | Received | WorkPending | BlockBuilt | BlockChecked | Advanced | Restarted
+Event = Tick | Received | WorkPending | BlockBuilt | BlockChecked | Advanced | PeerLost | Restarted

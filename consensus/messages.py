@@ -1,12 +1,12 @@
 """The messages of the protocol, each signed by the validator it names. Data and what is signed; no rules here.
 
-A signature covers a domain of its own, the chain, the height, the round and the digest, so that no vote can be passed
-off as another. A COMMIT's signature is the seal of the block's certificate (`ledger.types.seal_payload`).
+What a signature covers is in `ledger/votes.py`: a domain of its own, the chain, the height, the round and the digest,
+so that no vote can be passed off as another. A COMMIT's signature is the seal of the block's certificate.
 """
 
 from __future__ import annotations
 
-from ledger.encoding import Wire, pack
+from ledger.encoding import Wire
 from ledger.types import Certificate, Hash, Height, NodeId, Round, Signature
 
 
@@ -76,38 +76,3 @@ class Decided(Wire, frozen=True, tag="decided"):
 
 
 Message = Proposal | Prepare | Commit | RoundChangeMessage | Decided
-
-
-class Step(Wire, frozen=True):
-    """The signed body of a pre-prepare or prepare."""
-
-    chain_id: Hash
-    height: Height
-    round: Round
-    digest: Hash
-
-
-class RoundChangeStep(Wire, frozen=True):
-    """The signed body of a round change."""
-
-    chain_id: Hash
-    height: Height
-    round: Round
-    prepared_round: Round | None
-    prepared_digest: Hash | None
-
-
-def pre_prepare_payload(chain_id: bytes, height: int, round_: int, digest: bytes) -> bytes:
-    return b"daicho/pre-prepare/1\x00" + pack(Step(chain_id, height, round_, digest))
-
-
-def prepare_payload(chain_id: bytes, height: int, round_: int, digest: bytes) -> bytes:
-    return b"daicho/prepare/1\x00" + pack(Step(chain_id, height, round_, digest))
-
-
-def round_change_payload(
-    chain_id: bytes, height: int, round_: int, prepared_round: int | None, prepared_digest: bytes | None
-) -> bytes:
-    return b"daicho/round-change/1\x00" + pack(
-        RoundChangeStep(chain_id, height, round_, prepared_round, prepared_digest)
-    )

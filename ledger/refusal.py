@@ -55,7 +55,7 @@ def fill(sentence: str, params: Mapping[str, Scalar]) -> str:
 class Refused(Exception):
     """Bad input, named. `params` fill the sentence and travel in receipts, so they never hold personal data."""
 
-    def __init__(self, reason: Reason, **params: Scalar) -> None:
+    def __init__(self, reason: Reason, /, **params: Scalar) -> None:
         super().__init__(reason, params)
         self.reason = reason
         self.params: dict[str, Scalar] = params

@@ -5,6 +5,7 @@ The rules of the ledger read these tables; only the `governance` contract (and t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
@@ -121,3 +122,16 @@ def validators(state: Reader) -> ValidatorSet:
 
 def parameters(state: Reader) -> Parameters:
     return PARAMETERS.get(state, ONLY) or DEFAULT_PARAMETERS
+
+
+def check_parameters(parameters_: Parameters, refusal: Callable[[str], Exception]) -> None:
+    """Raises `refusal(name)` for the first parameter out of its range: a network must not lock itself out."""
+    ranges = {
+        "leader_term_blocks": (1, 1_000_000),
+        "max_block_transactions": (1, 10_000),
+        "max_block_bytes": (131_072, 8 * 1024 * 1024),
+        "heartbeat_ms": (1_000, 24 * 60 * 60 * 1000),
+    }
+    for name, (least, most) in ranges.items():
+        if not least <= getattr(parameters_, name) <= most:
+            raise refusal(name)

@@ -209,7 +209,7 @@ class Block(Wire, frozen=True):
 
 
 class Seal(Wire, frozen=True):
-    """One validator's signed COMMIT: `signature` is over `seal_payload`."""
+    """One validator's signed COMMIT: `signature` is over `ledger.votes.commit_payload`."""
 
     node_id: NodeId
     signature: Signature
@@ -222,16 +222,3 @@ class Certificate(Wire, frozen=True):
     round: Round
     block_hash: Hash
     seals: tuple[Seal, ...]
-
-
-class SealedStep(Wire, frozen=True):
-    """The body of a seal: what a COMMIT signs."""
-
-    chain_id: Hash
-    height: Height
-    round: Round
-    block_hash: Hash
-
-
-def seal_payload(chain_id: bytes, height: int, round_: int, block_hash: bytes) -> bytes:
-    return b"daicho/commit/1\x00" + pack(SealedStep(chain_id, height, round_, block_hash))

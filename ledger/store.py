@@ -1,0 +1,58 @@
+"""The disk: LevelDB behind the interface of `ledger/kv.py`. Every batch is synced before `write` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import plyvel
+
+from ledger.refusal import Reason, Refused, Text
+
+
+class StoreReason(Reason):
+    IN_USE = Text(
+        "{path} は別のプロセスが使用中です。停止してからやり直してください",
+        "{path} is in use by another process: stop that node, or work on a copy",
+    )
+    UNREADABLE = Text("{path} を開けません: {detail}", "{path} cannot be opened: {detail}")
+
+
+class LevelDb:
+    """A LevelDB database. `Refused(StoreReason)` if it cannot be opened."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        try:
+            self._db = plyvel.DB(
+                str(path),
+                create_if_missing=create,
+                write_buffer_size=16 * 1024 * 1024,
+                lru_cache_size=32 * 1024 * 1024,
+                bloom_filter_bits=10,
+                paranoid_checks=True,
+            )
+        except plyvel.IOError as error:
+            if "lock" in str(error).lower():
+                raise Refused(StoreReason.IN_USE, path=str(path)) from None
+            raise Refused(StoreReason.UNREADABLE, path=str(path), detail=str(error)) from None
+        except plyvel.Error as error:
+            raise Refused(StoreReason.UNREADABLE, path=str(path), detail=str(error)) from None
+
+    def get(self, key: bytes) -> bytes | None:
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        with self._db.iterator(start=start, stop=stop) as pairs:
+            yield from pairs
+
+    def write(self, batch: Mapping[bytes, bytes | None]) -> None:
+        with self._db.write_batch(sync=True) as writes:
+            for key, value in batch.items():
+                if value is None:
+                    writes.delete(key)
+                else:
+                    writes.put(key, value)
+
+    def close(self) -> None:
+        self._db.close()
