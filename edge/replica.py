@@ -1,7 +1,7 @@
 """The replica: consensus core, ledger, pool, sync and journal as one synchronous, deterministic machine.
 
 It knows no event loop, socket or clock: what happens is told to it with the time, what leaves goes through ports. The
-node drives it from asyncio (`edge/runtime.py`), the simulator drives whole clusters of it on a virtual network and disk.
+node drives it from asyncio (`edge/runtime.py`), the simulator drives clusters of it on virtual networks and disks.
 Effects are performed strictly in order; a vote is on disk before it is sent.
 """
 
@@ -165,7 +165,7 @@ class Replica:
         self._now = now
         contents = self._journal.load()
         self._check_contracts()
-        if self.halted is None:
+        if not self.stopped():
             self._feed(
                 Restarted(
                     now.monotonic_ms,
@@ -234,14 +234,11 @@ class Replica:
     def submit_many(self, transactions: Sequence[Transaction], now: Now, *, verified: bool = False) -> list[Submitted]:
         """Several at once: one gossip message, one look at what there is to propose."""
         self._now = now
-        results: list[Submitted] = []
         try:
-            for transaction in transactions:
-                results.append(self._take(transaction, verified=verified))
+            return [self._take(transaction, verified=verified) for transaction in transactions]
         finally:
             self._flush_gossip()
             self._tell_work()
-        return results
 
     def _take(self, transaction: Transaction, *, verified: bool) -> Submitted:
         if self.halted is not None:
@@ -275,6 +272,9 @@ class Replica:
     def status(self) -> Status:
         return Status(self.chain.height, self.chain.head.hash, self._state.round)
 
+    def stopped(self) -> bool:
+        return self.halted is not None
+
     @property
     def round(self) -> int:
         return self._state.round
@@ -287,7 +287,7 @@ class Replica:
     @property
     def votes(self) -> bool:
         """Whether this node takes part in the vote at the current height."""
-        return self.halted is None and self._state.me is not None
+        return not self.stopped() and self._state.me is not None
 
     @property
     def observe_through_height(self) -> int:
@@ -298,16 +298,16 @@ class Replica:
     def _feed(self, event: Event) -> None:
         """One event, and whatever answers its effects bring forth, in order."""
         self._events.append(event)
-        if self._running or self.halted is not None:
+        if self._running or self.stopped():
             return
         self._running = True
         try:
-            while self._events and self.halted is None:
+            while self._events and not self.stopped():
                 self._state, effects = core.step(self._state, self._events.popleft())
                 self._perform(effects)
         finally:
             self._running = False
-            if self.halted is not None:
+            if self.stopped():
                 self._events.clear()
 
     def _perform(self, effects: Iterable[Effect]) -> None:
@@ -323,7 +323,7 @@ class Replica:
                 # Rule 8: a vote is on disk before it is sent. What one step persists is synced once.
                 self._persist(unsynced)
                 unsynced = []
-            if self.halted is not None:
+            if self.stopped():
                 return
             self._perform_one(effect)
         if unsynced:
@@ -497,7 +497,7 @@ class Replica:
 
     def _take_gossiped(self, sender: str, raw: bytes) -> None:
         transaction = Transaction.parse(raw)
-        if self.halted is not None or transaction.id in self.pool:
+        if self.stopped() or transaction.id in self.pool:
             return
         self._check(transaction)
         if not self._is_signed(transaction):
@@ -545,7 +545,7 @@ class Replica:
         )
 
     def _ask_for_blocks(self) -> None:
-        if self.halted is not None:
+        if self.stopped():
             return
         request = self.sync.next_request(self.chain.height, self._now.monotonic_ms)
         if request is not None:
@@ -569,9 +569,9 @@ class Replica:
             return
         before = self.chain.height
         for item in message.items:
-            if self.halted is not None or not self._take_certified(sender, item.block, item.certificate):
+            if self.stopped() or not self._take_certified(sender, item.block, item.certificate):
                 break
-        if self.chain.height == before and self.halted is None:
+        if self.chain.height == before and not self.stopped():
             self.sync.disappointed(sender, self._now.monotonic_ms)
         self._tell_work()
 
@@ -584,7 +584,7 @@ class Replica:
 
     def _take_certified(self, sender: str, raw: bytes, raw_certificate: bytes) -> bool:
         """Check and commit the next block with its certificate; False if it is not that, or not proved."""
-        if self.halted is not None:
+        if self.stopped():
             return False
         try:
             header = header_of(raw)

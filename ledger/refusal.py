@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Scalar = str | int | bool | bytes | None
-"""What a refusal parameter, an event field or a call result may hold."""
+Scalar = str | int | bool | None
+"""What a refusal parameter, an event field or a call result may hold; bytes are given as hexadecimal text."""
 
 Language = Literal["ja", "en"]
 
@@ -48,7 +48,7 @@ class _Blank(dict[str, str]):
 
 
 def fill(sentence: str, params: Mapping[str, Scalar]) -> str:
-    shown = {k: v.hex() if isinstance(v, bytes) else str(v) for k, v in params.items()}
+    shown = {name: str(value) for name, value in params.items()}
     return sentence.format_map(_Blank(shown))
 
 
