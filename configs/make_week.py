@@ -1,9 +1,9 @@
 """Makes `configs/sample/week.csv`: what is asked for, offered, sent and received in the week after an earthquake.
 
 `python -m configs.make_week` writes the same file each time. The pattern is that of published reviews of past
-earthquakes: water, blankets and toilets in the first hours; milk, diapers and food that everybody can eat from the second
-day; then hygiene, privacy and clothing; towards the weekend what people need to clear their homes. Supporters are
-pseudonyms; there is no personal data.
+earthquakes: water, blankets and toilets in the first hours; milk, diapers and food that everybody can eat from the
+second day; then hygiene, privacy and clothing; towards the weekend what people need to clear their homes.
+Supporters are pseudonyms; there is no personal data.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Municipal codes (全国地方公共団体コード): their check digit, and the municipalities that sample networks are made of."""
+"""Municipal codes (全国地方公共団体コード) and their check digit; the municipalities of sample networks."""
 
 from __future__ import annotations
 
