@@ -1,0 +1,11 @@
+"""The contracts of this build."""
+
+from __future__ import annotations
+
+from contracts.governance import Governance
+from ledger.contract import Runtime
+
+
+def runtime() -> Runtime:
+    """The runtime with every contract in every version that this build has."""
+    return Runtime([Governance()])

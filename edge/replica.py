@@ -202,7 +202,7 @@ class Replica:
         self._now = now
         match message:
             case Transactions():
-                self._take_gossip(sender, message)
+                self._on_gossip(sender, message)
             case Status():
                 self._on_status(sender, message)
             case GetBlocks():
@@ -229,16 +229,43 @@ class Replica:
 
         `verified`: the caller has checked the signature (`Transaction.is_signed`) already.
         """
-        return self.submit_many([transaction], now, verified=verified)[0]
+        answer = self.submit_many([transaction], now, verified=verified)[0]
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
 
-    def submit_many(self, transactions: Sequence[Transaction], now: Now, *, verified: bool = False) -> list[Submitted]:
+    def submit_many(
+        self, transactions: Sequence[Transaction], now: Now, *, verified: bool = False
+    ) -> list[Submitted | Refused]:
         """Several at once: one gossip message, one look at what there is to propose."""
         self._now = now
-        try:
-            return [self._take(transaction, verified=verified) for transaction in transactions]
-        finally:
-            self._flush_gossip()
-            self._tell_work()
+        answers: list[Submitted | Refused] = []
+        for transaction in transactions:
+            try:
+                answers.append(self._take(transaction, verified=verified))
+            except Refused as refused:
+                answers.append(refused)
+        self._flush_gossip()
+        self._tell_work()
+        return answers
+
+    def check(self, transaction: Transaction, now: Now) -> None:
+        """`Refused` if the transaction would not be taken, but for its signature and the room in the pool."""
+        self._now = now
+        if self.halted is not None:
+            raise Refused(ReplicaReason.HALTED, detail=self.halted.detail)
+        self._check(transaction)
+
+    def take_gossip(self, transactions: Iterable[Transaction], now: Now) -> None:
+        """Transactions from peers whose signatures the caller has checked."""
+        self._now = now
+        for transaction in transactions:
+            try:
+                self._take_gossiped(transaction)
+            except Refused:
+                # Full, committed, or not admissible here and now: honest peers send such things too.
+                continue
+        self._tell_work()
 
     def _take(self, transaction: Transaction, *, verified: bool) -> Submitted:
         if self.halted is not None:
@@ -483,27 +510,27 @@ class Replica:
                 self.pool.remove(transaction.id)
                 self.pool.passed_over_blocks = 0
 
-    def _take_gossip(self, sender: str, message: Transactions) -> None:
+    def _on_gossip(self, sender: str, message: Transactions) -> None:
         if len(message.items) > MAX_GOSSIP:
             self._listener.misbehaved(sender, "too many transactions in one message")
             return
+        signed: list[Transaction] = []
         for raw in message.items:
             try:
-                self._take_gossiped(sender, raw)
-            except Refused:
-                # Full, committed, or not admissible here and now: honest peers send such things too.
+                transaction = Transaction.parse(raw)
+            except Refused as refused:
+                self._listener.misbehaved(sender, f"no transaction: {refused.reason.code}")
                 continue
-        self._tell_work()
+            if transaction.id in self.pool or self._is_signed(transaction):
+                signed.append(transaction)
+            else:
+                self._listener.misbehaved(sender, "a transaction with a wrong signature")
+        self.take_gossip(signed, self._now)
 
-    def _take_gossiped(self, sender: str, raw: bytes) -> None:
-        transaction = Transaction.parse(raw)
-        if self.stopped() or transaction.id in self.pool:
-            return
-        self._check(transaction)
-        if not self._is_signed(transaction):
-            self._listener.misbehaved(sender, "a transaction with a wrong signature")
-            return
-        self.pool.add(transaction, self._now.monotonic_ms)
+    def _take_gossiped(self, transaction: Transaction) -> None:
+        if not self.stopped() and transaction.id not in self.pool:
+            self._check(transaction)
+            self.pool.add(transaction, self._now.monotonic_ms)
 
     def _flush_gossip(self) -> None:
         for start in range(0, len(self._gossip), MAX_GOSSIP):

@@ -1,0 +1,377 @@
+"""The replica in an event loop: sockets, clocks and threads around the synchronous machine of `edge/replica.py`.
+
+One task, one thread calls the replica; signatures of transactions are checked in a thread pool beforehand, in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from consensus.messages import Vote
+from edge.peers import Peers
+from edge.replica import Now, Replica, Submitted
+from edge.wire import MAX_GOSSIP, PeerMessage, Transactions, decode_message, encode_message
+from ledger import layout, registry
+from ledger.chain import Chain
+from ledger.encoding import Wire, pack, unpack
+from ledger.kv import KeyValue
+from ledger.refusal import Reason, Refused, Text
+from ledger.rules import ExecutedBlock
+from ledger.types import Certificate, Transaction, TransactionReason
+
+log = logging.getLogger("daicho.node")
+
+MAX_INTAKE = 50_000
+"""Transactions whose signature is still to be checked, of clients and peers together."""
+INTAKE_BATCH = 64
+MAX_EVIDENCE = 1_000
+RENEW_EVERY_S = 3_600.0
+
+Wait = Literal["accepted", "committed", "everywhere"]
+T = TypeVar("T")
+
+
+class RuntimeReason(Reason):
+    OVERLOADED = Text(
+        "混み合っています。しばらくしてから送り直してください", "the node is overloaded: send it again shortly"
+    )
+    NOT_YET = Text(
+        "時間内に確定しませんでした。同じ内容を送り直しても二重にはなりません",
+        "not committed in time: it may still be, and sending the same bytes again is safe",
+    )
+    STOPPING = Text("ノードは停止中です", "the node is stopping")
+
+
+def now() -> Now:
+    return Now(time.monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
+
+
+class EvidenceRow(Wire, frozen=True):
+    """Two conflicting votes, as this node keeps them."""
+
+    first: bytes
+    second: bytes
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """A transaction on its way through the signature check."""
+
+    transaction: Transaction
+    origin: str | None
+    answer: asyncio.Future[Submitted] | None
+
+
+class NodeRuntime:
+    """A running node, as the HTTP API and `node.py` see it."""
+
+    def __init__(self, kv: KeyValue, chain: Chain) -> None:
+        self.chain = chain
+        self.kv = kv
+        self.counters: Counter[str] = Counter()
+        self.fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._replica: Replica | None = None
+        self._peers: Peers | None = None
+        self._threads = ThreadPoolExecutor(2, "signatures")
+        self._arrivals: asyncio.Queue[_Arrival] = asyncio.Queue(MAX_INTAKE)
+        self._on_the_way: dict[bytes, _Arrival] = {}
+        self._waiting: dict[bytes, list[asyncio.Future[int]]] = {}
+        self._head_changed = asyncio.Event()
+        self._peer_status_changed = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._commit_listeners: list[Callable[[ExecutedBlock], None]] = []
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def wire(self, replica: Replica, peers: Peers) -> None:
+        self._replica = replica
+        self._peers = peers
+
+    @property
+    def replica(self) -> Replica:
+        if self._replica is None:
+            raise RuntimeError("the node is not wired yet")
+        return self._replica
+
+    @property
+    def peers(self) -> Peers:
+        if self._peers is None:
+            raise RuntimeError("the node is not wired yet")
+        return self._peers
+
+    async def start(self) -> None:
+        await self.peers.start(self._nodes())
+        self._tasks = [self._spawn(self._take_arrivals()), self._spawn(self._renew())]
+        self._call(lambda: self.replica.start(now()))
+
+    async def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for futures in self._waiting.values():
+            for future in futures:
+                if not future.done():
+                    future.set_exception(Refused(RuntimeReason.STOPPING))
+        await self.peers.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """A broken invariant: the node stops before it does anything else."""
+        if not self.fatal.done():
+            self.fatal.set_exception(error)
+
+    def _call(self, work: Callable[[], T]) -> T | None:
+        """Let the replica do something; whatever it raises that is no refusal ends the node."""
+        if self.fatal.done():
+            return None
+        try:
+            return work()
+        except Refused:
+            raise
+        except Exception as error:  # noqa: BLE001 - not swallowed: it ends the node (`fatal`)
+            self._fail(error)
+            return None
+        finally:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        delay_s = max(0, self.replica.next_deadline_ms() - now().monotonic_ms) / 1000
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._call(lambda: self.replica.on_tick(now()))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_EVERY_S)
+            self.peers.renew_if_due()
+
+    def _nodes(self) -> list[registry.Node]:
+        return [node for _, node in registry.NODES.page(self.chain.state, limit=1_000)]
+
+    # -- ports of the replica ------------------------------------------------------------------------------------------
+
+    def send(self, peer: str, message: PeerMessage) -> None:
+        self.peers.send(peer, encode_message(message))
+
+    def broadcast(self, message: PeerMessage) -> None:
+        self.peers.broadcast(encode_message(message))
+
+    def committed(self, executed: ExecutedBlock, certificate: Certificate) -> None:
+        height = executed.height
+        self.counters["blocks"] += 1
+        self.counters["transactions"] += len(executed.transactions)
+        for transaction, receipt in zip(executed.transactions, executed.receipts, strict=True):
+            if not receipt.done:
+                self.counters["refused_receipts"] += 1
+            for future in self._waiting.pop(transaction.id, ()):
+                if not future.done():
+                    future.set_result(height)
+        prefix = registry.NODES.key("")
+        if any(key.startswith(prefix) for key in executed.writes):
+            self.peers.set_nodes(self._nodes())
+        self._head_changed.set()
+        self._head_changed = asyncio.Event()
+        for listener in self._commit_listeners:
+            listener(executed)
+
+    def misbehaved(self, peer: str, what: str) -> None:
+        self.counters["misbehaviour"] += 1
+        log.warning("peer %s: %s", peer, what)
+        self.peers.strike(peer)
+
+    def evidence(self, first: Vote, second: Vote) -> None:
+        """Rule 12: kept on disk, bounded, until an operator puts it on the chain."""
+        self.counters["equivocations"] += 1
+        log.error("validator %s has signed two different votes for height %s", first.node_id, first.height)
+        rows = self.kv.scan(layout.EVIDENCE, layout.EVIDENCE + b"\xff")
+        key = layout.EVIDENCE + f"{first.node_id}/{first.height}/{first.round}/{type(first).__name__}".encode()
+        if sum(1 for _ in rows) < MAX_EVIDENCE:
+            self.kv.write({key: pack(EvidenceRow(pack(first), pack(second)))})
+
+    def on_commit(self, listener: Callable[[ExecutedBlock], None]) -> None:
+        """Call `listener` for each block that is committed from now on (for metrics)."""
+        self._commit_listeners.append(listener)
+
+    # -- frames --------------------------------------------------------------------------------------------------------
+
+    def on_frame(self, peer: str, payload: bytes) -> None:
+        try:
+            message = decode_message(payload)
+        except Refused as refused:
+            self.misbehaved(peer, f"a frame that is no message: {refused.reason.code}")
+            return
+        if isinstance(message, Transactions):
+            self._gossip_arrived(peer, message)
+        else:
+            self._call(lambda: self.replica.on_message(peer, message, now()))
+            self._peer_status_changed.set()
+            self._peer_status_changed = asyncio.Event()
+
+    def on_lost(self, peer: str) -> None:
+        self._call(lambda: self.replica.on_peer_lost(peer, now()))
+
+    def _gossip_arrived(self, peer: str, message: Transactions) -> None:
+        if len(message.items) > MAX_GOSSIP:
+            self.misbehaved(peer, "too many transactions in one message")
+            return
+        for raw in message.items:
+            try:
+                transaction = Transaction.parse(raw)
+            except Refused as refused:
+                self.misbehaved(peer, f"no transaction: {refused.reason.code}")
+                return
+            if transaction.id in self._on_the_way or transaction.id in self.replica.pool:
+                continue
+            if not self._arrives(_Arrival(transaction, peer, None)):
+                self.counters["gossip_dropped"] += 1
+
+    def _arrives(self, arrival: _Arrival) -> bool:
+        try:
+            self._arrivals.put_nowait(arrival)
+        except asyncio.QueueFull:
+            return False
+        self._on_the_way.setdefault(arrival.transaction.id, arrival)
+        return True
+
+    async def _take_arrivals(self) -> None:
+        """Check signatures a batch at a time in the threads, then hand the transactions to the replica."""
+        loop = asyncio.get_running_loop()
+        while True:
+            batch = [await self._arrivals.get()]
+            while len(batch) < INTAKE_BATCH and not self._arrivals.empty():
+                batch.append(self._arrivals.get_nowait())
+            transactions = [arrival.transaction for arrival in batch]
+            if len(batch) == 1:
+                signed = [transactions[0].is_signed()]
+            else:
+                signed = await loop.run_in_executor(self._threads, _check_signatures, transactions)
+            for arrival in batch:
+                self._on_the_way.pop(arrival.transaction.id, None)
+            self._hand_over([(a, ok) for a, ok in zip(batch, signed, strict=True)])
+
+    def _hand_over(self, checked: Sequence[tuple[_Arrival, bool]]) -> None:
+        submitted = [a for a, ok in checked if ok and a.origin is None]
+        gossiped = [a for a, ok in checked if ok and a.origin is not None]
+        for arrival, ok in checked:
+            if not ok:
+                self._refuse(arrival)
+        if gossiped:
+            self._call(lambda: self.replica.take_gossip([a.transaction for a in gossiped], now()))
+        if submitted:
+            answers = self._call(
+                lambda: self.replica.submit_many([a.transaction for a in submitted], now(), verified=True)
+            )
+            for arrival, answer in zip(submitted, answers or (), strict=False):
+                if arrival.answer is not None and not arrival.answer.done():
+                    if isinstance(answer, Refused):
+                        arrival.answer.set_exception(answer)
+                    else:
+                        arrival.answer.set_result(answer)
+
+    def _refuse(self, arrival: _Arrival) -> None:
+        if arrival.origin is not None:
+            self.misbehaved(arrival.origin, "a transaction with a wrong signature")
+        elif arrival.answer is not None and not arrival.answer.done():
+            arrival.answer.set_exception(Refused(TransactionReason.BAD_SIGNATURE))
+
+    # -- what the API asks for -----------------------------------------------------------------------------------------
+
+    async def submit(self, transaction: Transaction, wait: Wait, timeout_s: float) -> int | None:
+        """Take a client's transaction; the height at which it is committed, None if only accepted.
+
+        `Refused` says why it is not taken; `RuntimeReason.NOT_YET` that `wait` has not come true in time.
+        """
+        height = self.chain.height_of(transaction.id)
+        if height is None:
+            height = await self._submit_new(transaction, wait, timeout_s)
+        if wait == "everywhere" and height is not None:
+            await self._wait_everywhere(height, timeout_s)
+        return height
+
+    async def _submit_new(self, transaction: Transaction, wait: Wait, timeout_s: float) -> int | None:
+        loop = asyncio.get_running_loop()
+        # What is refused anyway is refused before it costs a signature check.
+        self.replica.check(transaction, now())
+        committed: asyncio.Future[int] = loop.create_future()
+        if wait != "accepted":
+            self._waiting.setdefault(transaction.id, []).append(committed)
+        try:
+            if transaction.id not in self.replica.pool:
+                answer: asyncio.Future[Submitted] = loop.create_future()
+                if not self._arrives(_Arrival(transaction, None, answer)):
+                    raise Refused(RuntimeReason.OVERLOADED)
+                await answer
+            if wait == "accepted":
+                return None
+            known = self.chain.height_of(transaction.id)
+            return known if known is not None else await asyncio.wait_for(committed, timeout_s)
+        except TimeoutError:
+            raise Refused(RuntimeReason.NOT_YET) from None
+        finally:
+            self._forget(transaction.id, committed)
+
+    def _forget(self, transaction_id: bytes, future: asyncio.Future[int]) -> None:
+        futures = self._waiting.get(transaction_id)
+        if futures is not None and future in futures:
+            futures.remove(future)
+            if not futures:
+                del self._waiting[transaction_id]
+
+    async def _wait_everywhere(self, height: int, timeout_s: float) -> None:
+        """Until every validator that is connected has the block on disk."""
+        deadline = time.monotonic() + timeout_s
+        while not self.is_everywhere(height):
+            changed = self._peer_status_changed
+            try:
+                await asyncio.wait_for(changed.wait(), max(0.0, deadline - time.monotonic()))
+            except TimeoutError:
+                raise Refused(RuntimeReason.NOT_YET) from None
+
+    def is_everywhere(self, height: int) -> bool:
+        live = set(self.peers.connected) & set(self.chain.validators.ids)
+        return all((self.replica.sync.height_of(peer) or 0) >= height for peer in live)
+
+    async def wait_for_height(self, height: int, timeout_s: float) -> bool:
+        """Until the head is at `height`; False if it is not in time."""
+        deadline = time.monotonic() + timeout_s
+        while self.chain.height < height:
+            changed = self._head_changed
+            try:
+                await asyncio.wait_for(changed.wait(), max(0.0, deadline - time.monotonic()))
+            except TimeoutError:
+                return False
+        return True
+
+    def live_validators(self) -> tuple[str, ...]:
+        """The validators that this node can see now, itself included."""
+        seen = {*self.peers.connected, self.replica.config.node_id}
+        return tuple(v for v in self.chain.validators.ids if v in seen)
+
+    def evidence_rows(self) -> list[EvidenceRow]:
+        return [unpack(EvidenceRow, row) for _, row in self.kv.scan(layout.EVIDENCE, layout.EVIDENCE + b"\xff")]
+
+
+def _check_signatures(transactions: Sequence[Transaction]) -> list[bool]:
+    return [transaction.is_signed() for transaction in transactions]

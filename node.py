@@ -1,0 +1,111 @@
+"""A node: the parts wired together, started, and stopped cleanly. Everything that does something is below this."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from pathlib import Path
+
+import uvloop
+
+import contracts
+from consensus.state import Config
+from edge.config import LoadedConfig, load_config
+from edge.http import start_http
+from edge.journal import FileJournal
+from edge.keys import NodeScheme, read_key, read_private_key
+from edge.mempool import PoolLimits
+from edge.peers import Peers
+from edge.replica import Replica
+from edge.runtime import NodeRuntime
+from ledger.chain import Chain
+from ledger.genesis import Genesis, load_genesis
+from ledger.store import LevelDb
+
+log = logging.getLogger("daicho.node")
+
+
+def run_node(config_path: Path) -> None:
+    """Run a node until it is told to stop. `Refused` if it cannot start; any other exception is a broken invariant."""
+    config = load_config(config_path)
+    logging.basicConfig(level=config.values.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(config))
+
+
+async def _run(config: LoadedConfig) -> None:
+    values = config.values
+    genesis = load_genesis(config.path(values.genesis).read_bytes())
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    store = LevelDb(config.store)
+    journal = FileJournal(config.journal)
+    try:
+        chain = Chain.open(store, genesis)
+        runtime = contracts.runtime()
+        node = NodeRuntime(store, chain)
+        peers = Peers(
+            values.node_id,
+            read_private_key(config.path(values.node_key)),
+            values.peer_listen,
+            dict(values.peers),
+            node.on_frame,
+            node.on_lost,
+        )
+        limits = PoolLimits(values.pool_transactions, max_account_count=values.pool_transactions_per_account)
+        consensus = Config(
+            values.node_id,
+            chain.chain_id,
+            NodeScheme([read_key(config.path(name)) for name in (values.node_key, values.next_node_key) if name]),
+            request_timeout_ms=values.request_timeout_ms,
+            round_timeout_ms=values.round_timeout_ms,
+        )
+        replica = Replica(consensus, chain, runtime, journal, node, node, pool_limits=limits)
+        node.wire(replica, peers)
+        await node.start()
+        _greet(config, genesis, chain)
+        stop_http = await start_http(node, runtime, config)
+        try:
+            await _until_told(node)
+        finally:
+            await stop_http()
+            await node.stop()
+    finally:
+        journal.close()
+        store.close()
+
+
+def _greet(config: LoadedConfig, genesis: Genesis, chain: Chain) -> None:
+    n = len(chain.validators)
+    log.info(
+        "node %s of %s: height %s, peers at %s, API at %s",
+        config.values.node_id,
+        genesis.network,
+        chain.height,
+        config.values.peer_listen,
+        config.values.http_listen,
+    )
+    log.info(
+        "%s validators, quorum %s: survives %s crashed and %s lying",
+        n,
+        chain.validators.quorum,
+        n - chain.validators.quorum,
+        chain.validators.faults,
+    )
+    if n < 4:
+        log.warning("fewer than four validators cannot survive a lying one: four is the least for production")
+
+
+async def _until_told(node: NodeRuntime) -> None:
+    """Until SIGTERM or SIGINT, or until the node cannot go on."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    waiting = loop.create_task(told.wait())
+    await asyncio.wait([waiting, node.fatal], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        if node.fatal.done():
+            node.fatal.result()
