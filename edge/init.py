@@ -22,7 +22,7 @@ import msgspec
 from edge.config import LoadedConfig, NodeConfig
 from edge.journal import FileJournal
 from edge.keys import create_key, write_key
-from edge.localnet import NetworkFile, NodePlace
+from edge.localnet import NETWORK_NAME, NetworkFile, NodePlace
 from edge.municipalities import Municipality, MunicipalityReason
 from ledger.crypto import SigningKey
 from ledger.genesis import Genesis, check_genesis, dump_genesis
@@ -113,6 +113,18 @@ def create_network(plan: NetworkPlan) -> Network:
     return network
 
 
+def advice(nodes: int) -> list[str]:
+    """What whoever makes a network of so many nodes should know."""
+    if nodes >= 4:
+        return []
+    survives = {
+        1: "1 node survives no loss",
+        2: "2 nodes survive no loss",
+        3: "3 nodes survive the loss of one, but not a lying one",
+    }
+    return [f"Warning: {survives[nodes]}; four is the least for production."]
+
+
 def _check(plan: NetworkPlan) -> None:
     if not 1 <= plan.nodes <= MAX_NODES:
         raise Refused(InitReason.TOO_MANY_NODES, limit=MAX_NODES)
@@ -163,7 +175,7 @@ def _create(plan: NetworkPlan, folder: Path) -> Network:
     for place in places:
         _write_home(folder / place.home, place, seeds[place.node_id], text)
     file = NetworkFile(plan.network, tuple(places))
-    (folder / "network.json").write_bytes(msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n")
+    (folder / NETWORK_NAME).write_bytes(msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n")
     return Network(plan.data, genesis, file)
 
 

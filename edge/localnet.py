@@ -12,7 +12,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +24,9 @@ import msgspec
 from ledger.refusal import Reason, Refused, Text
 from ledger.types import NodeId
 
+NETWORK_NAME = "network.json"
 STOP_WITHIN_S = 10.0
+LIVE_WITHIN_S = 30.0
 LOG_TAIL_BYTES = 4_096
 
 
@@ -36,6 +41,10 @@ class LocalnetReason(Reason):
     DIED = Text(
         "ノード {node} が起動できませんでした(終了コード {code})。記録: {log}\n{tail}",
         "the node {node} ended at once with exit code {code}. Its log, {log}, ends:\n{tail}",
+    )
+    NOT_LIVE = Text(
+        "ノード {node} が {within_s} 秒以内に応答しません。記録: {log}",
+        "the node {node} does not answer within {within_s} s. Look into its log: {log}",
     )
 
 
@@ -67,7 +76,7 @@ class Localnet:
 
     def __init__(self, data: Path) -> None:
         self.data = data.resolve()
-        path = self.data / "network.json"
+        path = self.data / NETWORK_NAME
         try:
             self.file = msgspec.json.decode(path.read_bytes(), type=NetworkFile)
         except (FileNotFoundError, NotADirectoryError):
@@ -152,6 +161,23 @@ class Localnet:
                     LocalnetReason.DIED, node=node_id, code=child.returncode, log=str(log), tail=log_tail(log)
                 )
 
+    def wait_live(self, node_ids: Sequence[str] | None = None, within_s: float = LIVE_WITHIN_S) -> None:
+        """Until the nodes answer at their HTTP ports; `Refused(DIED | NOT_LIVE)` names the one that does not."""
+        deadline = time.monotonic() + within_s
+        for place in self.file.nodes:
+            if node_ids is not None and place.node_id not in node_ids:
+                continue
+            while not _answers(place.http_url):
+                self.check_alive()
+                if time.monotonic() > deadline:
+                    raise Refused(
+                        LocalnetReason.NOT_LIVE,
+                        node=place.node_id,
+                        within_s=int(within_s),
+                        log=str(self.log(place.node_id)),
+                    )
+                time.sleep(0.05)
+
     def kill(self, node_id: str) -> int:
         """`kill -9`: the node has no time to say or write anything. Returns the process id it had."""
         pid = self._signal(node_id, signal.SIGKILL)
@@ -206,6 +232,25 @@ class Localnet:
             if self.pid(node_id) != pid:
                 return True
             time.sleep(0.02)
+        return False
+
+
+def stop_with_parent() -> None:
+    """End this process in order when standard input is closed: whoever holds the other end has gone."""
+
+    def watch() -> None:
+        while sys.stdin.buffer.read(1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="with-parent", daemon=True).start()
+
+
+def _answers(http_url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{http_url}/health/live", timeout=2) as answer:  # http:// of our own network.json
+            return bool(answer.status == 200)
+    except OSError:
         return False
 
 
