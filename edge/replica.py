@@ -34,6 +34,7 @@ from consensus.events import (
     BlockChecked,
     Event,
     PeerLost,
+    PreparedRecord,
     Received,
     Restarted,
     Tick,
@@ -44,6 +45,7 @@ from consensus.quorum import proposer
 from consensus.state import Config, State
 from edge.journal import OBSERVE_UNTIL_KNOWN, Journal, Record
 from edge.mempool import Mempool, PoolLimits
+from edge.observation import Observation
 from edge.sync import Sync
 from edge.wire import (
     MAX_GOSSIP,
@@ -116,6 +118,15 @@ class Halt:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """The last proposal that this node would not vote for, and why: which rule, and which keys it wrote itself."""
+
+    height: int
+    round: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """What became of a submission: in the pool, or in the chain already."""
 
@@ -142,6 +153,7 @@ class Replica:
         self.pool = Mempool(pool_limits)
         self.sync = Sync()
         self.halted: Halt | None = None
+        self.last_refusal: Refusal | None = None
         self._journal = journal
         self._network = network
         self._listener = listener
@@ -155,7 +167,7 @@ class Replica:
         self._next_status_ms = 0
         self._next_expiry_ms = 0
         self._told_work: tuple[int | None, int] = (None, 0)
-        self._observing_from: dict[str, int] = {}
+        self._observation = Observation()
         self._now = Now(0, 0)
 
     # -- what happens to it --------------------------------------------------------------------------------------------
@@ -165,18 +177,8 @@ class Replica:
         self._now = now
         contents = self._journal.load()
         self._check_contracts()
-        if not self.stopped():
-            self._feed(
-                Restarted(
-                    now.monotonic_ms,
-                    self.chain.head,
-                    self.chain.validators,
-                    registry.parameters(self.chain.state),
-                    contents.votes,
-                    contents.prepared,
-                    contents.observe_through_height,
-                )
-            )
+        self._restart(contents.votes, contents.prepared, contents.observe_through_height)
+        self._observe()
         self.on_tick(now)
 
     def on_tick(self, now: Now) -> None:
@@ -282,7 +284,9 @@ class Replica:
 
     def _check(self, transaction: Transaction) -> None:
         chain = self.chain
-        rules.check_transaction(chain.chain_id, chain.state, chain.height_of, transaction, self._now.wall_ms)
+        # No block's time is before its parent's: what has expired by then is dead, whatever the clock here says.
+        time_ms = max(self._now.wall_ms, chain.head.time_ms)
+        rules.check_transaction(chain.chain_id, chain.state, chain.height_of, transaction, time_ms)
 
     def next_deadline_ms(self) -> int:
         """When `on_tick` should be called at the latest, by the monotonic clock."""
@@ -324,8 +328,10 @@ class Replica:
 
     def _feed(self, event: Event) -> None:
         """One event, and whatever answers its effects bring forth, in order."""
+        if self.stopped():
+            return
         self._events.append(event)
-        if self._running or self.stopped():
+        if self._running:
             return
         self._running = True
         try:
@@ -359,6 +365,12 @@ class Replica:
     def _persist(self, records: Sequence[Record]) -> None:
         try:
             self._journal.append(records)
+        except OSError as error:
+            self._halt(f"the votes journal cannot be written: {error}")
+
+    def _prune(self) -> None:
+        try:
+            self._journal.prune(self.chain.height)
         except OSError as error:
             self._halt(f"the votes journal cannot be written: {error}")
 
@@ -426,6 +438,7 @@ class Replica:
                 refusal = "wrong_digest"
         except Refused as refused:
             refusal = refused.reason.code
+            self.last_refusal = Refusal(effect.height, effect.round, str(refused))
         except MissingContractVersion as missing:
             self._halt(str(missing))
             return
@@ -475,7 +488,7 @@ class Replica:
         )
         self._events.append(WorkPending(now_ms, *self._work()))
         self._told_work = self._work()
-        self._journal.prune(self.chain.height)
+        self._prune()
         self._network.broadcast(self.status())
         self._listener.committed(executed, certificate)
 
@@ -493,22 +506,30 @@ class Replica:
     def _tell_work(self) -> None:
         """Rules 9 and 14: what waits is proposed at once, and whoever sees it left lying starts a round change."""
         if self.pool.passed_over_blocks:
-            self._drop_inadmissible(oldest_only=True)
+            self._drop_inadmissible_oldest()
         work = self._work()
         if work != self._told_work:
             self._told_work = work
             self._feed(WorkPending(self._now.monotonic_ms, *work))
 
-    def _drop_inadmissible(self, *, oldest_only: bool = False) -> None:
-        """Take out what could not enter a block any more, so that nobody waits for it."""
+    def _drop_inadmissible_oldest(self) -> None:
+        """Until the oldest is one that could enter a block: nobody is blamed for leaving out what may not enter."""
+        while (oldest := self.pool.oldest) is not None and not self._is_admissible(oldest):
+            self.pool.remove(oldest.id)
+            self.pool.passed_over_blocks = 0
+
+    def _drop_inadmissible(self) -> None:
+        """Take out all that could not enter a block any more, so that nobody waits for it."""
         for transaction in list(self.pool.pick()):
-            try:
-                self._check(transaction)
-                if oldest_only:
-                    return
-            except Refused:
+            if not self._is_admissible(transaction):
                 self.pool.remove(transaction.id)
-                self.pool.passed_over_blocks = 0
+
+    def _is_admissible(self, transaction: Transaction) -> bool:
+        try:
+            self._check(transaction)
+        except Refused:
+            return False
+        return True
 
     def _on_gossip(self, sender: str, message: Transactions) -> None:
         if len(message.items) > MAX_GOSSIP:
@@ -541,33 +562,34 @@ class Replica:
 
     def _on_status(self, sender: str, status: Status) -> None:
         self.sync.peer_at(sender, status.height)
-        if self._state.observe_through_height == OBSERVE_UNTIL_KNOWN:
-            self._learn_what_may_be_signed(sender, status.height)
+        self._observation.heard(sender, status.height)
+        self._observe()
 
-    def _learn_what_may_be_signed(self, sender: str, height: int) -> None:
-        """Rule 8: a node whose journal is lost observes until it is past everything that it may have signed.
-
-        It can have signed at most one height above its own head, and its head at most one above the greatest head of
-        the others: a height is decided only with the votes of all but n - q of the others, and each of those stood
-        right below it. So of more than n - q others (and f that lie) the greatest head, and two more, is enough.
-        """
-        validators = self.chain.validators
-        if sender != self.config.node_id and validators.find(sender) is not None:
-            self._observing_from.setdefault(sender, height)
-        needed = min(len(validators) - validators.quorum + validators.faults + 1, len(validators) - 1)
-        if len(self._observing_from) < needed:
+    def _observe(self) -> None:
+        """Rule 8: a node whose journal is lost observes until it is past everything that it may have signed."""
+        if self._state.observe_through_height != OBSERVE_UNTIL_KNOWN or self.stopped():
             return
-        through = max(self._observing_from.values(), default=self.chain.height) + 2
-        self._journal.observe_through(through)
+        me, height = self.config.node_id, self.chain.height
+        through = self._observation.through_height(self.chain.validators, me, height)
+        if through is None:
+            return
+        try:
+            self._journal.observe_through(through)
+        except OSError as error:
+            self._halt(f"the votes journal cannot be written: {error}")
+            return
+        self._restart((), None, through)
+
+    def _restart(self, votes: tuple[Vote, ...], prepared: PreparedRecord | None, observe_through_height: int) -> None:
         self._feed(
             Restarted(
                 self._now.monotonic_ms,
                 self.chain.head,
                 self.chain.validators,
                 registry.parameters(self.chain.state),
-                (),
-                None,
-                through,
+                votes,
+                prepared,
+                observe_through_height,
             )
         )
 
@@ -592,15 +614,23 @@ class Replica:
         self._network.send(sender, Blocks(tuple(items)))
 
     def _on_blocks(self, sender: str, message: Blocks) -> None:
-        if not self.sync.answered(sender):
-            return
-        before = self.chain.height
+        """Blocks that were asked for; those that come late are as welcome, for each proves itself."""
+        self.sync.answered(sender)
         for item in message.items:
-            if self.stopped() or not self._take_certified(sender, item.block, item.certificate):
+            if self.stopped():
+                return
+            if not self._take_certified(sender, item.block, item.certificate):
+                self._unproved(sender)
                 break
-        if self.chain.height == before and not self.stopped():
-            self.sync.disappointed(sender, self._now.monotonic_ms)
+        if not message.items and (self.sync.height_of(sender) or 0) > self.chain.height:
+            self._unproved(sender)
+        self._observe()
         self._tell_work()
+
+    def _unproved(self, peer: str) -> None:
+        """A peer did not have what it said it has, or sent what proves nothing."""
+        self.sync.disappointed(peer, self._now.monotonic_ms)
+        self._observation.unproved(peer)
 
     def _on_decided(self, sender: str, message: Decided) -> None:
         """Rule 10: the answer of somebody who has decided the height that we still work at."""

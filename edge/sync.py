@@ -35,6 +35,11 @@ class Sync:
         """The greatest height that any peer says it has."""
         return max(self._heights.values(), default=0)
 
+    def credible_height(self, faults: int) -> int:
+        """The greatest height that more peers say they have than may be lying: there is a chain that long."""
+        heights = sorted(self._heights.values(), reverse=True)
+        return heights[faults] if len(heights) > faults else 0
+
     def height_of(self, peer: str) -> int | None:
         return self._heights.get(peer)
 
@@ -47,12 +52,10 @@ class Sync:
         if self._asked is not None and self._asked.peer == peer:
             self._asked = None
 
-    def answered(self, peer: str) -> bool:
-        """A peer's blocks have come: whether they were asked for."""
-        if self._asked is None or self._asked.peer != peer:
-            return False
-        self._asked = None
-        return True
+    def answered(self, peer: str) -> None:
+        """Blocks of a peer have come."""
+        if self._asked is not None and self._asked.peer == peer:
+            self._asked = None
 
     def disappointed(self, peer: str, now_ms: int) -> None:
         """A peer's blocks were wrong, or not what it promised."""
