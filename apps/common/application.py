@@ -1,0 +1,215 @@
+"""An application from a declaration: a `Site` lists its pages, texts and follow-ups, `make_application` serves it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from apps.common import account_pages, accounts, security, sessions
+from apps.common.chain import Chain, Keyring
+from apps.common.database import Database
+from apps.common.kit_pages import KIT_PAGES, KIT_ROUTES
+from apps.common.language import Clock, system_clock
+from apps.common.live import Live
+from apps.common.mail import Mails, Record
+from apps.common.outbox import FollowUp, Outbox, Settled
+from apps.common.render import KIT_STATIC, Renderer
+from apps.common.settings import Settings
+from apps.common.tables import FormUse
+from apps.common.text import Catalogue
+from apps.common.web import Kit, Page, Visit
+
+KIT = web.AppKey("kit", Kit)
+SWEEP_S = 600.0
+FORM_USE_LIFETIME_MS = 7 * 24 * 60 * 60 * 1000
+
+log = logging.getLogger(__name__)
+
+Background = Callable[[Kit], Awaitable[None]]
+"""A task of the application's own that runs until it is cancelled (a follower of the chain's events)."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What an application declares."""
+
+    name: str
+    """`donations`: names its folder of static files and, in the catalogue, `site.name` shows people its title."""
+    pages: Sequence[Page]
+    """The first one named `home` is where people start."""
+    navigation: Sequence[str] = ()
+    """Names of pages in the main menu; each visitor sees those that they may open. Labels: `<page>.title`."""
+    catalogue: Path | None = None
+    templates: Path | None = None
+    static: Path | None = None
+    migrations: Path | None = None
+    roles: Sequence[str] = ()
+    """Roles of users, in the order in which the account pages show them. Labels: `role.<name>`."""
+    registers_as: str = ""
+    """The role that people get who make an account themselves; empty: only administrators make accounts."""
+    administrators: frozenset[str] = frozenset({"admin"})
+    """Roles that manage accounts."""
+    follow_ups: Mapping[str, Callable[[Kit, Settled], None]] = field(default_factory=dict)
+    """Kind of a write -> what follows from its decision, in the same database transaction."""
+    topics: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Kind of a write -> the live lists that its decision changes."""
+    record_mail: Record | None = None
+    """The call that records a sent mail on the chain."""
+    background: Sequence[Background] = ()
+
+
+def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clock: Clock = system_clock) -> Kit:
+    """Everything that the pages of `site` use; the database is brought up to date."""
+    database = Database(settings.database_url)
+    database.migrate(*([site.migrations] if site.migrations is not None else []))
+    catalogue = Catalogue.load(*([site.catalogue] if site.catalogue is not None else []))
+    pages = {page.name: page for page in (*KIT_PAGES, *account_pages.pages(site), *site.pages)}
+    follow_ups: dict[str, FollowUp] = {}
+    outbox = Outbox(database, chain, keyring, clock, follow_ups)
+    static = {"common": KIT_STATIC} | ({site.name: site.static} if site.static is not None else {})
+    layout = {"site": site, "settings": settings, "navigation": tuple(site.navigation)}
+    kit = Kit(
+        settings=settings,
+        database=database,
+        catalogue=catalogue,
+        renderer=Renderer(site.templates, static, layout),
+        chain=chain,
+        outbox=outbox,
+        mails=Mails(settings, database, catalogue, outbox, clock, site.record_mail),
+        live=Live(),
+        clock=clock,
+        pages=pages,
+    )
+    follow_ups.update({kind: partial(follow_up, kit) for kind, follow_up in site.follow_ups.items()})
+
+    async def after_decision(kind: str) -> None:
+        kit.mails.wake()
+        await kit.live.touch(*site.topics.get(kind, ()))
+
+    outbox.after_decision = after_decision
+    return kit
+
+
+def make_application(site: Site, kit: Kit) -> web.Application:
+    """The web application, with its workers while it runs."""
+    application = web.Application(client_max_size=security.MAX_BODY_BYTES)
+    application[KIT] = kit
+    application.middlewares.append(_errors)
+    for page in kit.pages.values():
+        for method in page.methods:
+            application.router.add_route(method, page.path, _handler(kit, page))
+        if "GET" in page.methods:
+            application.router.add_route("HEAD", page.path, _handler(kit, page))
+    for folder, path in {"common": KIT_STATIC, site.name: site.static}.items():
+        if path is not None:
+            application.router.add_get(f"/static/{folder}/{{name}}", _static(path))
+    for path_pattern, handler in KIT_ROUTES:
+        application.router.add_get(path_pattern, handler)
+    application.cleanup_ctx.append(_workers(site, kit))
+    return application
+
+
+def _handler(kit: Kit, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        visit = await security.open_visit(request, kit, page)
+        try:
+            response = await security.answer(visit, page)
+        except web.HTTPException as error:
+            response = error_page(visit, error.status) if error.status >= 400 else error
+        security.finish(visit, response)
+        return response
+
+    return handle
+
+
+def error_page(visit: Visit, status: int) -> web.Response:
+    """What went wrong and what to do, in the visitor's language."""
+    name = {403: "denied", 404: "not_found", 405: "not_found", 413: "too_large", 503: "unavailable"}.get(
+        status, "broken"
+    )
+    return visit.render("common/message.html", status=status, heading=f"error.{name}", text=f"error.{name}_text")
+
+
+@web.middleware
+async def _errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Unknown addresses and our own faults get a page too. What is logged names the route, never what was typed."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400 or request.path.startswith("/static/"):
+            raise
+        status = error.status
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:
+        resource = request.match_info.route.resource
+        log.exception("fault at %s", resource.canonical if resource is not None else "unknown address")
+        status = 500
+    visit = await security.open_visit(request, request.app[KIT], None)
+    response = error_page(visit, status)
+    security.finish(visit, response)
+    return response
+
+
+def _static(folder: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    files = {file.name: file for file in folder.iterdir() if file.is_file()}
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        file = files.get(request.match_info["name"])
+        if file is None:
+            raise web.HTTPNotFound
+        headers = {**security.HEADERS, "Cache-Control": f"public, max-age={security.YEAR_S}, immutable"}
+        return web.FileResponse(file, headers=headers)
+
+    return serve
+
+
+def _workers(site: Site, kit: Kit) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def running(_: web.Application) -> AsyncIterator[None]:
+        jobs: list[tuple[str, Awaitable[None]]] = []
+        if kit.settings.work:
+            jobs = [("outbox", kit.outbox.run()), ("mail", kit.mails.run()), ("sweep", _sweep(kit))]
+            jobs += [(f"{site.name} {i}", job(kit)) for i, job in enumerate(site.background)]
+        tasks = [asyncio.create_task(_kept_up(name, job), name=name) for name, job in jobs]
+        yield
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        kit.database.close()
+
+    return running
+
+
+async def _kept_up(name: str, job: Awaitable[None]) -> None:
+    try:
+        await job
+    except asyncio.CancelledError:
+        raise
+    except BaseException:
+        log.exception("the worker %s has stopped", name)
+        raise
+
+
+async def _sweep(kit: Kit) -> None:
+    def forget(session: Session) -> None:
+        now_ms = kit.clock()
+        sessions.sweep(session, now_ms)
+        accounts.sweep(session, now_ms)
+        session.execute(delete(FormUse).where(FormUse.used_ms < now_ms - FORM_USE_LIFETIME_MS))
+
+    while True:
+        await kit.database.write(forget)
+        await asyncio.sleep(SWEEP_S)

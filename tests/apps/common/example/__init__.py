@@ -1,0 +1,1 @@
+"""A small application in which each part of the web kit is used once."""
