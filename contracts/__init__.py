@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contracts.donations import Donations
 from contracts.governance import Governance
 from ledger.contract import Runtime
 
 
 def runtime() -> Runtime:
     """The runtime with every contract in every version that this build has."""
-    return Runtime([Governance()])
+    return Runtime([Governance(), Donations()])
