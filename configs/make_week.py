@@ -15,12 +15,13 @@ from pathlib import Path
 
 SAMPLE = Path(__file__).parent / "sample"
 SEED = 20261
-DENSITY = 0.33
+DENSITY = 0.28
 """How many of the shelters that could ask do so through this system in the first week."""
 COLUMNS = (
-    "day", "time", "action", "ref", "of", "shelter", "party", "item", "size", "quantity", "priority",
-    "beneficiaries", "allergens", "need_by_day", "expires_after_days", "note",
+    "day", "time", "action", "ref", "of", "need", "shelter", "party", "item", "size", "quantity", "boxes", "box",
+    "priority", "beneficiaries", "allergens", "need_by_day", "expires_after_days", "reason", "note",
 )  # fmt: skip
+TWO_BOXES_FROM = 200
 DAY_MIN = 24 * 60
 WEEK_MIN = 7 * DAY_MIN
 
@@ -129,26 +130,33 @@ class Week:
     def later(self, minute: int, least: int, most: int) -> int:
         return self.office_hours(minute + self.chance.randrange(least, most))
 
-    def parcel(self, minute: int, source: str, shelter: str, supporter: str, quantity: int) -> None:
-        """From the receiver's request of a pledge or offer to the arrival, as far as the week goes."""
+    def parcel(self, minute: int, source: str, need: str, shelter: str, supporter: str, quantity: int) -> None:
+        """From the receiver's request of a pledge or offer to the arrival of each box, as far as the week goes."""
         requested = self.later(minute, 20, 180)
         if self.chance.random() < 0.06:
             return  # the shelter has not come to it yet
-        request = self.ref("R")
+        request, boxes = self.ref("R"), 2 if quantity >= TWO_BOXES_FROM else 1
         if not self.add(
-            requested, "request", ref=request, of=source, shelter=shelter, party=shelter, quantity=quantity
-        ):
+            requested, "request", ref=request, of=source, need=need, shelter=shelter, party=shelter, quantity=quantity,
+            boxes=boxes,
+        ):  # fmt: skip
             return
         shipped = self.later(requested, 90, 600)
         if not self.add(shipped, "ship", of=request, shelter=shelter, party=supporter, quantity=quantity):
             return
         # The island is reached by ship: a day longer.
         arrived = self.later(shipped, 600, 1500) + (DAY_MIN if shelter.startswith("oshima") else 0)
-        short = self.chance.random() < 0.05 and quantity > 10
-        self.add(
-            arrived, "receive", of=request, shelter=shelter, party=shelter,
-            quantity=quantity - (quantity // 10 if short else 0), note="輸送中の破損" if short else "",
-        )  # fmt: skip
+        for box, in_box in enumerate(split(quantity, boxes), start=1):
+            damaged = in_box // 10 if self.chance.random() < 0.05 else 0
+            self.add(
+                arrived + 3 * (box - 1), "receive", of=request, shelter=shelter, party=shelter, box=box,
+                quantity=in_box - damaged, reason="damaged" if damaged else "",
+            )  # fmt: skip
+
+
+def split(quantity: int, boxes: int) -> list[int]:
+    """How many units are in each box: as equal as can be."""
+    return [quantity // boxes + (1 if n < quantity % boxes else 0) for n in range(boxes)]
 
 
 def make(shelters: list[dict[str, str]]) -> list[dict[str, object]]:
@@ -167,7 +175,7 @@ def make(shelters: list[dict[str, str]]) -> list[dict[str, object]]:
             expires_after_days=expires or "",
         )  # fmt: skip
         if chance.random() < 0.7:
-            week.parcel(offered, offer, chance.choice(shelters)["shelter"], supporter, quantity // 2)
+            _pick(week, offered, offer, chance.choice(shelters)["shelter"], supporter, (item, size, quantity // 2))
     week.rows.sort(key=lambda row: row[0])
     _number_in_order(week.rows)
     return [
@@ -186,12 +194,23 @@ def _number_in_order(rows: list[tuple[int, dict[str, object]]]) -> None:
             counts[kind] = counts.get(kind, 0) + 1
             numbers[row["ref"]] = f"{kind}{counts[kind]:03d}"
     for _, row in rows:
-        row.update({name: numbers[row[name]] for name in ("ref", "of") if row.get(name)})
+        row.update({name: numbers[row[name]] for name in ("ref", "of", "need") if row.get(name)})
 
 
 def _in_day(week: Week, day: int) -> int:
     """A minute of the day at which somebody enters something; on day 1 the shock came at about two in the afternoon."""
     return (day - 1) * DAY_MIN + week.chance.randrange(15 * 60 if day == 1 else 8 * 60, 20 * 60)
+
+
+def _pick(week: Week, offered: int, offer: str, shelter: str, supporter: str, what: tuple[str, str, int]) -> None:
+    """A shelter finds an offer in the list, registers what it can use of it as its need, and asks for it."""
+    item, size, quantity = what
+    minute, need = week.later(offered, 60, 600), week.ref("N")
+    if week.add(
+        minute, "need", ref=need, shelter=shelter, party=shelter, item=item, size=size, quantity=quantity,
+        priority="normal", beneficiaries="everybody", need_by_day=minute // DAY_MIN + 4,
+    ):  # fmt: skip
+        week.parcel(minute, offer, need, shelter, supporter, quantity)
 
 
 def _need(week: Week, pattern: Pattern, shelter: str, evacuees: int) -> None:
@@ -214,7 +233,7 @@ def _need(week: Week, pattern: Pattern, shelter: str, evacuees: int) -> None:
             size=pattern.size, quantity=given, expires_after_days=pattern.expires_after_days or "",
         ):  # fmt: skip
             return
-        week.parcel(pledged, pledge, shelter, supporter, given)
+        week.parcel(pledged, pledge, need, shelter, supporter, given)
         open_quantity -= given
 
 

@@ -26,6 +26,7 @@ class Item:
     name_ja: str
     name_en: str
     unit_ja: str
+    needs_expiry: bool
     sizes: tuple[str, ...]
 
 
@@ -41,16 +42,23 @@ class Entry:
     """The row's own name within the file (`N012`), for rows that others refer to."""
     of: str
     """The row that this one refers to: a pledge's need, a request's pledge or offer, a shipment's request."""
+    need: str
+    """The need that a request is for."""
     shelter: str
     party: str
+    """Who entered it: a shelter, or a supporter under its pseudonym."""
     item: str
     size: str
     quantity: int
+    boxes: int
+    box: int
+    """Which box of its request has arrived."""
     priority: str
     beneficiaries: str
     allergens: str
     need_by_day: int | None
     expires_after_days: int | None
+    reason: str
     note: str
 
 
@@ -84,12 +92,13 @@ def load_week(folder: Path | None = None) -> Week:
     )
     items = tuple(
         Item(
-            r["item"],
-            r["category"],
-            r["name_ja"],
-            r["name_en"],
-            r["unit_ja"],
-            tuple(filter(None, r["sizes"].split("|"))),
+            item=r["item"],
+            category=r["category"],
+            name_ja=r["name_ja"],
+            name_en=r["name_en"],
+            unit_ja=r["unit_ja"],
+            needs_expiry=r["needs_expiry"] == "yes",
+            sizes=tuple(filter(None, r["sizes"].split("|"))),
         )
         for r in _rows(folder / "items.csv")
     )
@@ -100,16 +109,20 @@ def load_week(folder: Path | None = None) -> Week:
             action=r["action"],
             ref=r["ref"],
             of=r["of"],
+            need=r["need"],
             shelter=r["shelter"],
             party=r["party"],
             item=r["item"],
             size=r["size"],
             quantity=int(r["quantity"]),
+            boxes=_number(r["boxes"]) or 0,
+            box=_number(r["box"]) or 0,
             priority=r["priority"],
             beneficiaries=r["beneficiaries"],
             allergens=r["allergens"],
             need_by_day=_number(r["need_by_day"]),
             expires_after_days=_number(r["expires_after_days"]),
+            reason=r["reason"],
             note=r["note"],
         )
         for r in _rows(folder / "week.csv")
