@@ -1,7 +1,9 @@
 """The votes journal: what this node has signed and prepared above its head, on disk before any of it leaves.
 
-A file of checksummed records after a head that says how far the node must only observe (`docs/consensus.md`, rule 8).
-A torn tail is cut: its sync never returned, so nothing of it was sent. Anything else that does not fit stops the node.
+A file of checksummed entries, one for each sync, after a head that says how far the node must only observe (rule 8).
+Only the last entry can be torn, because each is on disk before the next is begun: a torn one is cut, for its sync never
+returned, so nothing of it was sent. Anything else that does not fit stops the node. What a crash can leave of an entry
+is a part of it, or whole disk sectors of zeros in it; a changed byte is something else, and a vote may be behind it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import msgspec
 
 from consensus.events import PreparedRecord
 from consensus.messages import Commit, Prepare, PrePrepare, RoundChange, Vote
-from ledger.encoding import pack
+from ledger.encoding import Wire, pack
 from ledger.refusal import Reason, Refused, Text
 
 Record = PreparedRecord | PrePrepare | Prepare | Commit | RoundChange
@@ -27,10 +29,21 @@ OBSERVE_UNTIL_KNOWN = 2**53 - 1
 """The journal was lost and it is not yet known which heights this node may have voted at."""
 ROTATE_BYTES = 4 * 1024 * 1024
 
+SECTOR_BYTES = 512
 _MAGIC = b"DAICHO-JOURNAL-1"
 _HEAD = struct.Struct(">16sQI")
-_RECORD = struct.Struct(">II")
-_decoder: msgspec.msgpack.Decoder[Record] = msgspec.msgpack.Decoder(Record)
+"""Magic, the height through which to observe, and their checksum."""
+_ENTRY = struct.Struct(">III")
+"""Length and checksum of the payload, and the checksum of these two: a damaged length cannot pass for a torn tail."""
+
+
+class _Entry(Wire, frozen=True):
+    """What one sync put on disk."""
+
+    records: tuple[Record, ...]
+
+
+_decoder: msgspec.msgpack.Decoder[_Entry] = msgspec.msgpack.Decoder(_Entry)
 
 
 class JournalReason(Reason):
@@ -76,11 +89,11 @@ class FileJournal:
             # No journal: it was lost, with whatever it held. `create` is how a new node gets its first one.
             self._rewrite(path, OBSERVE_UNTIL_KNOWN, [])
         self._observe, self._records, whole_bytes = _read(path)
+        self._failed = False
         self._fd = os.open(path, os.O_RDWR)
         os.ftruncate(self._fd, whole_bytes)
-        os.fdatasync(self._fd)
-        os.lseek(self._fd, 0, os.SEEK_END)
-        self._size = whole_bytes
+        os.fsync(self._fd)
+        self._size = os.lseek(self._fd, 0, os.SEEK_END)
 
     @staticmethod
     def create(path: Path) -> None:
@@ -94,11 +107,14 @@ class FileJournal:
         return JournalContents(votes, latest, self._observe)
 
     def append(self, records: Sequence[Record]) -> None:
-        data = b"".join(_frame(r) for r in records)
-        written = os.write(self._fd, data)
-        while written < len(data):
-            written += os.write(self._fd, data[written:])
+        """OSError if it cannot be written; then nothing may be appended any more, for the file's end is unknown."""
+        if self._failed:
+            raise OSError(f"{self._path} could not be written before")
+        data = _entry(records)
+        self._failed = True
+        _write_all(self._fd, data)
         os.fdatasync(self._fd)
+        self._failed = False
         self._records.extend(records)
         self._size += len(data)
 
@@ -127,7 +143,7 @@ class FileJournal:
         head = _MAGIC + observe.to_bytes(8, "big")
         fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            os.write(fd, _HEAD.pack(_MAGIC, observe, zlib.crc32(head)) + b"".join(_frame(r) for r in records))
+            _write_all(fd, _HEAD.pack(_MAGIC, observe, zlib.crc32(head)) + (_entry(records) if records else b""))
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -139,36 +155,52 @@ class FileJournal:
             os.close(directory)
 
 
-def _frame(record: Record) -> bytes:
-    payload = pack(record)
-    return _RECORD.pack(len(payload), zlib.crc32(payload)) + payload
+def _write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
+def _entry(records: Sequence[Record]) -> bytes:
+    payload = pack(_Entry(tuple(records)))
+    sizes = len(payload).to_bytes(4, "big") + zlib.crc32(payload).to_bytes(4, "big")
+    return sizes + zlib.crc32(sizes).to_bytes(4, "big") + payload
 
 
 def _read(path: Path) -> tuple[int, list[Record], int]:
     """The observe height, the records, and how many bytes of the file are whole."""
     data = path.read_bytes()
+
+    def damaged(offset: int, detail: str) -> Refused:
+        return Refused(JournalReason.DAMAGED, path=str(path), offset=offset, detail=detail)
+
     if len(data) < _HEAD.size:
-        raise Refused(JournalReason.DAMAGED, path=str(path), offset=0, detail="the head is cut short")
+        raise damaged(0, "the head is cut short")
     magic, observe, checksum = _HEAD.unpack_from(data)
     if magic != _MAGIC or zlib.crc32(data[: _HEAD.size - 4]) != checksum:
-        raise Refused(JournalReason.DAMAGED, path=str(path), offset=0, detail="this is not the head of a journal")
+        raise damaged(0, "this is not the head of a journal")
     records: list[Record] = []
     at = _HEAD.size
-    while at < len(data):
-        if at + _RECORD.size > len(data):
+    while len(data) - at >= _ENTRY.size and any(data[at:]):
+        length, payload_checksum, sizes_checksum = _ENTRY.unpack_from(data, at)
+        if zlib.crc32(data[at : at + 8]) != sizes_checksum:
+            raise damaged(at, "the checksum of an entry's head does not fit")
+        start, end = at + _ENTRY.size, at + _ENTRY.size + length
+        if end > len(data):
             break
-        length, checksum = _RECORD.unpack_from(data, at)
-        end = at + _RECORD.size + length
-        payload = data[at + _RECORD.size : end]
-        if end > len(data) or (length == 0 and not any(data[at:])):
-            break
-        if zlib.crc32(payload) != checksum:
-            if end == len(data) and not any(payload[-16:]):
+        if zlib.crc32(data[start:end]) != payload_checksum:
+            if end == len(data) and _has_lost_sector(data, start):
                 break
-            raise Refused(JournalReason.DAMAGED, path=str(path), offset=at, detail="a record's checksum does not fit")
+            raise damaged(at, "the checksum of an entry does not fit")
         try:
-            records.append(_decoder.decode(payload))
+            records.extend(_decoder.decode(data[start:end]).records)
         except msgspec.DecodeError as error:
-            raise Refused(JournalReason.DAMAGED, path=str(path), offset=at, detail=str(error)[:100]) from None
+            raise damaged(at, str(error)[:100]) from None
         at = end
     return observe, records, at
+
+
+def _has_lost_sector(data: bytes, start: int) -> bool:
+    """Whether a disk sector (or the last part of one) from `start` on holds only zeros: it was never written."""
+    first = -(-start // SECTOR_BYTES) * SECTOR_BYTES
+    return any(not any(data[at : at + SECTOR_BYTES]) for at in range(first, len(data), SECTOR_BYTES))
