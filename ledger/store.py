@@ -7,7 +7,7 @@ from pathlib import Path
 
 import plyvel
 
-from ledger.refusal import Reason, Refused, Text
+from ledger.refusal import BrokenInvariant, Reason, Refused, Text
 
 
 class StoreReason(Reason):
@@ -18,10 +18,19 @@ class StoreReason(Reason):
     UNREADABLE = Text("{path} を開けません: {detail}", "{path} cannot be opened: {detail}")
 
 
-class LevelDb:
-    """A LevelDB database. `Refused(StoreReason)` if it cannot be opened."""
+class DamagedStore(BrokenInvariant):
+    """What was read is not what was written: nothing that follows from it may be trusted."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+
+class LevelDb:
+    """A LevelDB database. `Refused(StoreReason)` if it cannot be opened.
+
+    `scratch`: nothing needs to survive a crash, so nothing is synced. Reading raises DamagedStore where a stored
+    checksum does not fit.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True, scratch: bool = False) -> None:
+        self._sync = not scratch
         try:
             self._db = plyvel.DB(
                 str(path),
@@ -39,15 +48,21 @@ class LevelDb:
             raise Refused(StoreReason.UNREADABLE, path=str(path), detail=str(error)) from None
 
     def get(self, key: bytes) -> bytes | None:
-        value: bytes | None = self._db.get(key)
+        try:
+            value: bytes | None = self._db.get(key, verify_checksums=True)
+        except plyvel.CorruptionError as error:
+            raise DamagedStore(str(error)) from None
         return value
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        with self._db.iterator(start=start, stop=stop) as pairs:
-            yield from pairs
+        try:
+            with self._db.iterator(start=start, stop=stop, verify_checksums=True) as pairs:
+                yield from pairs
+        except plyvel.CorruptionError as error:
+            raise DamagedStore(str(error)) from None
 
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:
-        with self._db.write_batch(sync=True) as writes:
+        with self._db.write_batch(sync=self._sync) as writes:
             for key, value in batch.items():
                 if value is None:
                     writes.delete(key)
