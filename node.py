@@ -13,13 +13,14 @@ import uvloop
 import contracts
 from consensus.state import Config
 from edge.config import LoadedConfig, load_config
-from edge.http import start_http
+from edge.http.start import start_http
 from edge.journal import FileJournal
 from edge.keys import NodeScheme, read_key, read_private_key
 from edge.mempool import PoolLimits
 from edge.peers import Peers
 from edge.replica import Replica
 from edge.runtime import NodeRuntime
+from edge.verify import leave_mark
 from ledger.chain import Chain
 from ledger.genesis import Genesis, load_genesis
 from ledger.store import LevelDb
@@ -71,6 +72,7 @@ async def _run(config: LoadedConfig) -> None:
         finally:
             await stop_http()
             await node.stop()
+            leave_mark(config.store, chain.height, chain.head.hash)
     finally:
         journal.close()
         store.close()
