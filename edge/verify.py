@@ -197,8 +197,7 @@ def verify_archive(
 ) -> AuditReport:
     """Audit an archive of either form."""
     reader = ArchiveReader(path)
-    blocks = (StoredBlock(b.height, b.block, b.certificate, b.receipts) for b in reader.blocks())
-    return _audited(blocks, genesis, runtime, progress, reader.count(), jobs)
+    return _audited(reader.blocks(), genesis, runtime, progress, reader.count(), jobs)
 
 
 # -- running nodes -----------------------------------------------------------------------------------------------------
