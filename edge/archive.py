@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 import msgpack
 
+from ledger.audit import StoredBlock
 from ledger.chain import Chain
 from ledger.encoding import decode, unpack
 from ledger.refusal import Reason, Refused, Text
@@ -43,28 +43,18 @@ class ArchiveReason(Reason):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivedBlock:
-    """A block as it was stored: its bytes, those of its certificate (none for the genesis), those of its receipts."""
-
-    height: int
-    block: bytes
-    certificate: bytes | None
-    receipts: tuple[bytes, ...]
-
-
-def blocks_of(chain: Chain, from_height: int = 0) -> Iterator[ArchivedBlock]:
+def blocks_of(chain: Chain, from_height: int = 0) -> Iterator[StoredBlock]:
     """The blocks of a chain, as far as they are there."""
     height = from_height
     while (raw := chain.raw_block(height)) is not None:
-        yield ArchivedBlock(height, raw, chain.raw_certificate(height), chain.raw_receipts(height))
+        yield StoredBlock(height, raw, chain.raw_certificate(height), chain.raw_receipts(height))
         height += 1
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def write_archive(path: Path, form: Form, chain_id: bytes, blocks: Iterable[ArchivedBlock]) -> int:
+def write_archive(path: Path, form: Form, chain_id: bytes, blocks: Iterable[StoredBlock]) -> int:
     """Write an archive, whole or not at all; how many blocks it holds."""
     building = path.with_name(path.name + ".tmp")
     records = _binary_records if form == "archive" else _text_records
@@ -82,10 +72,10 @@ def write_archive(path: Path, form: Form, chain_id: bytes, blocks: Iterable[Arch
     return count - 1
 
 
-def _binary_records(chain_id: bytes, blocks: Iterable[ArchivedBlock]) -> Iterator[bytes]:
+def _binary_records(chain_id: bytes, blocks: Iterable[StoredBlock]) -> Iterator[bytes]:
     yield _pack({"format": FORMAT, "chain_id": chain_id})
     for b in blocks:
-        payload = _pack([b.height, b.block, b.certificate, list(b.receipts)])
+        payload = _pack([b.height, b.raw, b.certificate, list(b.receipts or ())])
         yield _pack([payload, hashlib.sha256(payload).digest()])
 
 
@@ -97,15 +87,15 @@ def _pack(value: object) -> bytes:
     return cast(bytes, msgpack.packb(value, use_bin_type=True))
 
 
-def _text_records(chain_id: bytes, blocks: Iterable[ArchivedBlock]) -> Iterator[bytes]:
+def _text_records(chain_id: bytes, blocks: Iterable[StoredBlock]) -> Iterator[bytes]:
     yield _line({"format": FORMAT, "chain_id": chain_id.hex()})
     for b in blocks:
         yield _line(
             {
                 "height": b.height,
-                "block": b.block.hex(),
+                "block": b.raw.hex(),
                 "certificate": None if b.certificate is None else b.certificate.hex(),
-                "receipts": [r.hex() for r in b.receipts],
+                "receipts": [r.hex() for r in b.receipts or ()],
                 "readable": readable(b),
             }
         )
@@ -120,12 +110,12 @@ def _line(value: object) -> bytes:
     return f'{text}{_SUM}{hashlib.sha256(text.encode()).hexdigest()}"}}\n'.encode()
 
 
-def readable(block: ArchivedBlock) -> dict[str, object]:
+def readable(block: StoredBlock) -> dict[str, object]:
     """The block in plain values: header, certificate, transactions with their arguments and receipts."""
-    whole = unpack(Block, block.block, len(block.block))
+    whole = unpack(Block, block.raw, len(block.raw))
     certificate = None if block.certificate is None else unpack(Certificate, block.certificate)
     transactions: list[dict[str, object]] = []
-    for raw, raw_receipt in zip(whole.transactions, block.receipts, strict=True):
+    for raw, raw_receipt in zip(whole.transactions, block.receipts or (), strict=True):
         transaction = Transaction.parse(raw)
         body = transaction.body
         receipt = unpack(Receipt, raw_receipt, len(raw_receipt))
@@ -182,14 +172,14 @@ class ArchiveReader:
         except (ValueError, KeyError, TypeError, IndexError, msgpack.UnpackException):
             return None
 
-    def blocks(self) -> Iterator[ArchivedBlock]:
+    def blocks(self) -> Iterator[StoredBlock]:
         """The blocks in their order; the end and its sum are checked when the last is taken."""
         yield from self._text_blocks() if self._is_text else self._binary_blocks()
 
     def _damaged(self, height: int, detail: str) -> Refused:
         return Refused(ArchiveReason.DAMAGED, path=str(self._path), height=height, detail=detail)
 
-    def _binary_blocks(self) -> Iterator[ArchivedBlock]:
+    def _binary_blocks(self) -> Iterator[StoredBlock]:
         total, height, begun = hashlib.sha256(), 0, False
         with self._path.open("rb") as file:
             stream = msgpack.Unpacker(file, raw=False, max_buffer_size=MAX_RECORD_BYTES)
@@ -214,7 +204,7 @@ class ArchiveReader:
                     height += 1
                 total.update(_pack(value))
 
-    def _binary_block(self, value: object, height: int) -> ArchivedBlock:
+    def _binary_block(self, value: object, height: int) -> StoredBlock:
         match value:
             case [bytes() as payload, bytes() as digest]:
                 if hashlib.sha256(payload).digest() != digest:
@@ -223,16 +213,16 @@ class ArchiveReader:
             case _:
                 raise self._damaged(height, "it is not a block's record")
 
-    def _block(self, fields: object, height: int) -> ArchivedBlock:
+    def _block(self, fields: object, height: int) -> StoredBlock:
         match fields:
             case [int() as number, bytes() as block, (bytes() | None) as certificate, list() as receipts] if (
                 number == height and all(isinstance(r, bytes) for r in receipts)
             ):
-                return ArchivedBlock(number, block, certificate, tuple(receipts))
+                return StoredBlock(number, block, certificate, tuple(receipts))
             case _:
                 raise self._damaged(height, "it is not the record of this block")
 
-    def _text_blocks(self) -> Iterator[ArchivedBlock]:
+    def _text_blocks(self) -> Iterator[StoredBlock]:
         total, height, begun = hashlib.sha256(), 0, False
         with self._path.open("rb") as file:
             while line := file.readline(MAX_RECORD_BYTES):
@@ -264,7 +254,7 @@ class ArchiveReader:
             raise self._damaged(height, "its checksum does not fit")
         return fields
 
-    def _text_block(self, fields: dict[str, object], height: int) -> ArchivedBlock:
+    def _text_block(self, fields: dict[str, object], height: int) -> StoredBlock:
         try:
             certificate = fields["certificate"]
             record = [
