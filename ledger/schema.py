@@ -1,6 +1,7 @@
 """Between Python types and JSON: plain values for people and other systems, and the JSON Schema that describes them.
 
-In JSON, bytes are hexadecimal text and a struct is an object of its fields, whatever its byte form on the chain.
+In JSON, bytes are hexadecimal text and a struct is an object of its fields, whatever its byte form on the chain; one
+of several kinds of struct says which it is in the field `type`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin, g
 import msgspec
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)
+
+TAG_FIELD = "type"
+"""Where the plain form of a tagged struct says which it is."""
 
 
 def to_plain(value: object) -> object:
@@ -27,7 +31,10 @@ def to_plain(value: object) -> object:
         case list() | tuple():
             return [to_plain(item) for item in value]
         case msgspec.Struct():
-            return {name: to_plain(getattr(value, name)) for name in value.__struct_fields__}
+            # A struct that is one of several says which: its tag comes first, under `type`.
+            tag = value.__struct_config__.tag
+            named = {name: to_plain(getattr(value, name)) for name in value.__struct_fields__}
+            return named if tag is None else {TAG_FIELD: tag, **named}
         case _:
             raise TypeError(f"{type(value).__name__} has no plain form")
 
@@ -51,18 +58,26 @@ def _unhex(kind: Any, value: object) -> object:
         return [_unhex(item, v) for v in value]
     if isinstance(value, Mapping):
         if _is_union(kind):
-            kind = next((_bare(k) for k in get_args(kind) if isinstance(_bare(k), type)), None)
+            kind = _member(kind, value.get(TAG_FIELD))
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             hints = get_type_hints(kind, include_extras=True)
             named = {name: _unhex(hints.get(name), item) for name, item in value.items()}
             if not kind.__struct_config__.array_like:
                 return named
-            missing = [name for name in kind.__struct_fields__ if name not in named]
-            if missing or len(named) != len(hints):
-                raise ValueError(f"{kind.__name__} has the fields {', '.join(kind.__struct_fields__)}")
-            return [named[name] for name in kind.__struct_fields__]
+            tag = kind.__struct_config__.tag
+            expected = set(kind.__struct_fields__) if tag is None else {TAG_FIELD, *kind.__struct_fields__}
+            if named.keys() != expected:
+                raise ValueError(f"{kind.__name__} has the fields {', '.join(sorted(expected))}")
+            return ([] if tag is None else [named[TAG_FIELD]]) + [named[name] for name in kind.__struct_fields__]
         return dict(value)
     return value
+
+
+def _member(union: Any, tag: object) -> Any:
+    """The member of a union that an object stands for: the struct with this tag, else the first that is a class."""
+    members = [_bare(k) for k in get_args(union) if isinstance(_bare(k), type)]
+    tagged = [m for m in members if issubclass(m, msgspec.Struct) and m.__struct_config__.tag == tag]
+    return next(iter(tagged if tag is not None and tagged else members), None)
 
 
 def _bare(kind: Any) -> Any:
@@ -150,4 +165,12 @@ def _object(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
             fields.append(
                 (info.name, kind, default if not isinstance(default, list) else msgspec.field(default_factory=list))
             )
-    return msgspec.defstruct(struct.__name__, fields, kw_only=True, forbid_unknown_fields=True)
+    tag = struct.__struct_config__.tag
+    return msgspec.defstruct(
+        struct.__name__,
+        fields,
+        kw_only=True,
+        forbid_unknown_fields=True,
+        tag=tag,
+        tag_field=None if tag is None else TAG_FIELD,
+    )
