@@ -41,6 +41,7 @@ def create(
     now_ms: int,
     organisation: str = "",
     place: str = "",
+    chain_account: str = "",
     language: str = "ja",
     is_confirmed: bool = False,
 ) -> User:
@@ -53,6 +54,7 @@ def create(
         roles=sorted(roles),
         organisation=organisation,
         place=place,
+        chain_account=chain_account,
         language=language,
         created_ms=now_ms,
         confirmed_ms=now_ms if is_confirmed else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,18 +15,23 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from apps.common import account_pages, accounts, security, sessions
+from apps.common.access_log import show_access_log
 from apps.common.chain import Chain, Keyring
 from apps.common.database import Database
 from apps.common.kit_pages import KIT_PAGES, KIT_ROUTES
 from apps.common.language import Clock, system_clock
 from apps.common.live import Live
 from apps.common.mail import Mails, Record
+from apps.common.mail_pages import mail_pages
 from apps.common.outbox import FollowUp, Outbox, Settled
+from apps.common.personal import RecordView
 from apps.common.render import KIT_STATIC, Renderer
-from apps.common.settings import Settings
-from apps.common.tables import FormUse
+from apps.common.settings import Settings, Smtp
+from apps.common.smtp_sink import SmtpSink
+from apps.common.story import STORY_PAGES
+from apps.common.tables import FormUse, User
 from apps.common.text import Catalogue
-from apps.common.web import Kit, Page, Visit
+from apps.common.web import Kit, Page, View, Visit
 
 KIT = web.AppKey("kit", Kit)
 SWEEP_S = 600.0
@@ -58,12 +63,20 @@ class Site:
     """The role that people get who make an account themselves; empty: only administrators make accounts."""
     administrators: frozenset[str] = frozenset({"admin"})
     """Roles that manage accounts."""
+    officers: frozenset[str] = frozenset({"admin"})
+    """Roles that see which mails were sent and which could not be."""
+    auditors: frozenset[str] = frozenset({"admin"})
+    """Roles that see the access log."""
+    access_subject: Callable[[User], str] | None = None
+    """The chain's subject of the access log that a user of an auditing role sees."""
     follow_ups: Mapping[str, Callable[[Kit, Settled], None]] = field(default_factory=dict)
     """Kind of a write -> what follows from its decision, in the same database transaction."""
     topics: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Kind of a write -> the live lists that its decision changes."""
     record_mail: Record | None = None
     """The call that records a sent mail on the chain."""
+    record_view: RecordView | None = None
+    """The call that records on the chain that an officer saw personal data (X5)."""
     background: Sequence[Background] = ()
 
 
@@ -72,7 +85,7 @@ def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clo
     database = Database(settings.database_url)
     database.migrate(*([site.migrations] if site.migrations is not None else []))
     catalogue = Catalogue.load(*([site.catalogue] if site.catalogue is not None else []))
-    pages = {page.name: page for page in (*KIT_PAGES, *account_pages.pages(site), *site.pages)}
+    pages = {page.name: page for page in all_pages(site, settings)}
     follow_ups: dict[str, FollowUp] = {}
     outbox = Outbox(database, chain, keyring, clock, follow_ups)
     static = {"common": KIT_STATIC} | ({site.name: site.static} if site.static is not None else {})
@@ -88,6 +101,7 @@ def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clo
         live=Live(),
         clock=clock,
         pages=pages,
+        record_view=site.record_view,
     )
     follow_ups.update({kind: partial(follow_up, kit) for kind, follow_up in site.follow_ups.items()})
 
@@ -97,6 +111,17 @@ def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clo
 
     outbox.after_decision = after_decision
     return kit
+
+
+def all_pages(site: Site, settings: Settings) -> Iterator[Page]:
+    """The kit's pages and the application's; one of the same name replaces the kit's."""
+    yield from KIT_PAGES
+    yield from STORY_PAGES
+    yield from account_pages.pages(site)
+    yield from mail_pages(site.officers, demo=settings.demo)
+    if site.access_subject is not None:
+        yield View("access_log", "/access-log", show_access_log(site.access_subject), site.auditors)
+    yield from site.pages
 
 
 def make_application(site: Site, kit: Kit) -> web.Application:
@@ -177,6 +202,10 @@ def _static(folder: Path) -> Callable[[web.Request], Awaitable[web.StreamRespons
 
 def _workers(site: Site, kit: Kit) -> Callable[[web.Application], AsyncIterator[None]]:
     async def running(_: web.Application) -> AsyncIterator[None]:
+        sink = SmtpSink(kit.database, kit.clock)
+        if kit.settings.smtp_sink_port is not None:
+            await sink.start(kit.settings.smtp_sink_port)
+            kit.mails.smtp = Smtp("127.0.0.1", sink.port)
         jobs: list[tuple[str, Awaitable[None]]] = []
         if kit.settings.work:
             jobs = [("outbox", kit.outbox.run()), ("mail", kit.mails.run()), ("sweep", _sweep(kit))]
@@ -188,6 +217,7 @@ def _workers(site: Site, kit: Kit) -> Callable[[web.Application], AsyncIterator[
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+        await sink.stop()
         kit.database.close()
 
     return running

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from ledger.crypto import SigningKey
 from ledger.encoding import Value
 from ledger.refusal import Language, Scalar
@@ -102,7 +105,13 @@ class Keyring:
     """The chain accounts that this application signs for, each with its key."""
 
     keys: Mapping[str, SigningKey]
+    master: bytes = b""
+    """If set, the secret from which the keys of all further accounts are derived: officers get an account each, and no
+    key of theirs has to be stored anywhere."""
 
     def key(self, account: str) -> SigningKey:
         """`KeyError` if the application does not hold that account's key: an error of its configuration."""
-        return self.keys[account]
+        if account in self.keys or not self.master:
+            return self.keys[account]
+        derive = HKDF(SHA256(), 32, salt=None, info=b"daicho/account-key/1\x00" + account.encode())
+        return SigningKey(derive.derive(self.master))

@@ -29,6 +29,7 @@ Kind = Literal[
     "hidden",
 ]  # fmt: skip
 Posted = MultiMapping[str | web.FileField | bytes | bytearray]
+"""What aiohttp reads from a form; an import makes the same of a table's row."""
 T = TypeVar("T")
 
 EMAIL = re.compile(r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$")

@@ -36,6 +36,8 @@ GIVE_UP_MS = 4 * 24 * 60 * 60 * 1000
 """As long as mail servers themselves try (RFC 5321, 4.5.4.1: four to five days)."""
 BATCH = 16
 IDLE_S = 1.0
+SECRET_KINDS = frozenset({"confirm", "reset", "welcome"})
+"""Mails whose text is forgotten once they are sent."""
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ log = logging.getLogger(__name__)
 class SentMail:
     """What the chain may know of a sent mail."""
 
+    code: str
+    """Names this mail and no other (`mail-…`); tells nothing."""
     kind: str
     reference: str
     account: str
@@ -53,6 +57,11 @@ class SentMail:
 
 Record = Callable[[SentMail], Call | None]
 """The call that records a sent mail on the chain; None for mails of no concern to it (a forgotten password)."""
+
+
+def mail_code(mail: Mail) -> str:
+    """A mail's name on the chain, from its Message-ID."""
+    return "mail-" + sha256(b"daicho/mail-code/1\x00" + mail.message_id.encode()).hexdigest()[:20]
 
 
 def recipient_hash(salt: bytes, address: str) -> bytes:
@@ -209,12 +218,15 @@ class Mails:
             row = session.get_one(Mail, mail.id, with_for_update=True)
             if row.state != "waiting":
                 return
-            row.state, row.settled_ms, row.last_error = "sent", self._clock(), ""
+            now_ms = self._clock()
+            row.state, row.settled_ms, row.last_error = "sent", now_ms, ""
             row.tries += 1
+            if row.kind in SECRET_KINDS:
+                row.body = ""  # it held a link that opens an account
             if self._record is None or not row.account:
                 return
             sent = SentMail(
-                row.kind, row.reference, row.account, recipient_hash(row.salt, row.recipient), row.settled_ms
+                mail_code(row), row.kind, row.reference, row.account, recipient_hash(row.salt, row.recipient), now_ms
             )
             call = self._record(sent)
             if call is not None:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from apps.common import charts
 from apps.common import language as written
 from apps.common.language import LANGUAGE_NAMES
 
@@ -30,6 +31,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.globals.update(draw_bars=charts.bars, draw_columns=charts.columns, series_fill=charts.fill)
         self._layout = layout
         self._static = {
             f"{folder}/{file.name}": f"/static/{folder}/{file.name}?v={sha256(file.read_bytes()).hexdigest()[:12]}"

@@ -27,6 +27,8 @@ class User(Base):
     """The municipality whose officer this is; empty for residents and supporters."""
     place: Mapped[str] = mapped_column(String(64), default="")
     """What within the municipality this account acts for (a shelter's id, a shop's id): the application's to say."""
+    chain_account: Mapped[str] = mapped_column(String(64), default="")
+    """The account that signs what this user does; empty: the application's own."""
     language: Mapped[str] = mapped_column(String(2), default="ja")
     created_ms: Mapped[int] = mapped_column(BigInteger)
     confirmed_ms: Mapped[int | None] = mapped_column(BigInteger)

@@ -18,6 +18,7 @@ from apps.common.language import Clock
 from apps.common.live import Live
 from apps.common.mail import Mails
 from apps.common.outbox import Outbox
+from apps.common.personal import RecordView
 from apps.common.render import Renderer
 from apps.common.settings import Settings
 from apps.common.tables import User
@@ -108,6 +109,7 @@ class Kit:
     live: Live
     clock: Clock
     pages: Mapping[str, Page]
+    record_view: RecordView | None
 
     def path(self, page_name: str, **parts: str | int) -> str:
         """The path of a page, its `{parts}` filled in."""

@@ -134,11 +134,16 @@ class Browser:
             return await self._see(response)
 
     async def send(
-        self, changes: Mapping[str, str | Iterable[str]] | None = None, *, follow: bool = True, **more
-    ) -> Seen:  # type: ignore[no-untyped-def]
+        self,
+        changes: Mapping[str, str | Iterable[str]] | None = None,
+        *,
+        follow: bool = True,
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Seen:
         """Send the form of the page the browser is on, with `changes` typed in."""
         fields: dict[str, str | Iterable[str]] = {**self.page.inputs, **(changes or {})}
-        return await self.post(self.page.url, fields, follow=follow, **more)
+        return await self.post(self.page.url, fields, follow=follow, files=files, headers=headers)
 
     async def sign_in(self, email: str, password: str = PASSWORD) -> Seen:
         await self.get("/sign-in")

@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("organisation", sa.String(length=6), nullable=False),
         sa.Column("place", sa.String(length=64), nullable=False),
+        sa.Column("chain_account", sa.String(length=64), nullable=False),
         sa.Column("language", sa.String(length=2), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
         sa.Column("confirmed_ms", sa.BigInteger(), nullable=True),

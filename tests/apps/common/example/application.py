@@ -20,6 +20,7 @@ from apps.common.mail import SentMail
 from apps.common.outbox import Call, Settled
 from apps.common.tables import User
 from apps.common.web import EVERYBODY, Flash, Kit, View, Visit
+from ledger.encoding import Value
 
 HERE = Path(__file__).parent
 ACCOUNT = "example-app"
@@ -85,7 +86,7 @@ def registered(kit: Kit, settled: Settled) -> None:
 
 
 def record_mail(sent: SentMail) -> Call:
-    arguments = {"kind": sent.kind, "recipient_hash": sent.recipient_hash, "subject": sent.reference}
+    arguments: dict[str, Value] = {"kind": sent.kind, "recipient_hash": sent.recipient_hash, "subject": sent.reference}
     return Call(sent.account, "example", "record_mail", arguments)
 
 
