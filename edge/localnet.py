@@ -239,7 +239,7 @@ def stop_with_parent() -> None:
     """End this process in order when standard input is closed: whoever holds the other end has gone."""
 
     def watch() -> None:
-        while sys.stdin.buffer.read(1):
+        while os.read(0, 1):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 
