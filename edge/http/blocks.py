@@ -1,0 +1,217 @@
+"""Reading blocks, headers, certificates and validator sets, as JSON and as the bytes that were hashed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+
+from edge.http.api import Api
+from edge.http.errors import ApiReason
+from edge.http.names import ARCHIVE_TYPE, JSON, OCTETS
+from edge.http.reads import LIMIT
+from edge.http.routing import Answer, Content, Handler, HeightText, Parameter, Route, answer, given, octets
+from edge.http.shapes import BlockView, CertificateView, HeaderPage, HeaderView, SummaryView, ValidatorsView
+from ledger.encoding import Wire, pack
+from ledger.refusal import Refused
+from ledger.rules import Receipts
+from ledger.types import Block, Receipt, Transaction
+
+MAX_ARCHIVE_BLOCKS = 2_000
+MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
+"""A range is ended after the block with which this is passed; the reader goes on from the next height."""
+FRAME_LENGTH_BYTES = 4
+
+HEIGHT = Parameter("height", "path", HeightText, "A height, or `head` for the last block.", required=True)
+FROM = Parameter("from", "query", Annotated[int, msgspec.Meta(ge=0, lt=2**53)], "The first height.", default=0)
+COUNT = Parameter(
+    "limit", "query", Annotated[int, msgspec.Meta(ge=1, le=MAX_ARCHIVE_BLOCKS)], "How many blocks at most.", default=500
+)
+
+
+class BlockFrame(Wire, frozen=True):
+    """One block of a range: its bytes, its certificate's (empty for the genesis), and its receipts."""
+
+    block: bytes
+    certificate: bytes
+    receipts: tuple[bytes, ...]
+
+
+def _height(api: Api, request: web.Request) -> int:
+    text = given(request, HEIGHT, str)
+    height = api.node.chain.height if text == "head" else int(text)
+    if height > api.node.chain.height:
+        raise Refused(ApiReason.NO_BLOCK, height=height)
+    return height
+
+
+def block_at(api: Api, request: web.Request) -> tuple[int, Block, bytes]:
+    height = _height(api, request)
+    raw = api.node.chain.raw_block(height)
+    block = api.node.chain.block(height)
+    if raw is None or block is None:
+        raise Refused(ApiReason.NO_BLOCK, height=height)
+    return height, block, raw
+
+
+async def block_json(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/blocks/{height}"""
+    height, block, raw = block_at(api, request)
+    summaries = tuple(summary(*pair) for pair in zip(block.transactions, api.node.chain.receipts(height), strict=True))
+    return answer(BlockView(block.header.hash, block.header, api.node.chain.certificate(height), len(raw), summaries))
+
+
+def summary(raw: bytes, receipt: Receipt) -> SummaryView:
+    transaction = Transaction.parse(raw)
+    body = transaction.body
+    return SummaryView(transaction.id, body.sender, body.contract, body.method, receipt.reason)
+
+
+async def block_raw(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/blocks/{height}/raw"""
+    return octets(block_at(api, request)[2], OCTETS)
+
+
+async def header(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/blocks/{height}/header"""
+    _, block, _ = block_at(api, request)
+    return answer(HeaderView(block.header.hash, block.header))
+
+
+async def certificate(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/blocks/{height}/certificate"""
+    height, block, _ = block_at(api, request)
+    found = api.node.chain.certificate(height)
+    if found is None:
+        raise Refused(ApiReason.NO_CERTIFICATE, height=height)
+    return answer(CertificateView(block.header, found))
+
+
+async def certificate_raw(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/blocks/{height}/certificate/raw"""
+    height = _height(api, request)
+    raw = api.node.chain.raw_certificate(height)
+    if raw is None:
+        raise Refused(ApiReason.NO_CERTIFICATE, height=height)
+    return octets(raw, OCTETS)
+
+
+async def receipts_raw(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/blocks/{height}/receipts/raw"""
+    return octets(pack(Receipts(api.node.chain.raw_receipts(_height(api, request)))), OCTETS)
+
+
+async def headers(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/headers"""
+    first, limit = given(request, FROM, int), given(request, LIMIT, int)
+    chain = api.node.chain
+    found: list[HeaderView] = []
+    for height in range(first, min(first + limit, chain.height + 1)):
+        one = chain.header(height)
+        if one is None:
+            break
+        found.append(HeaderView(one.hash, one))
+    following = first + len(found)
+    return answer(HeaderPage(tuple(found), following if found and following <= chain.height else None))
+
+
+async def archive(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/archive: blocks one after the other, each behind its length."""
+    first, limit = given(request, FROM, int), given(request, COUNT, int)
+    chain = api.node.chain
+    response = web.StreamResponse(headers={"Content-Type": ARCHIVE_TYPE, "X-Daicho-Height": str(chain.height)})
+    await response.prepare(request)
+    size = 0
+    for height in range(first, min(first + limit, chain.height + 1)):
+        raw = chain.raw_block(height)
+        if raw is None or size > MAX_ARCHIVE_BYTES:
+            break
+        item = pack(BlockFrame(raw, chain.raw_certificate(height) or b"", chain.raw_receipts(height)))
+        size += len(item)
+        await response.write(len(item).to_bytes(FRAME_LENGTH_BYTES, "big") + item)
+        # A long range leaves the event loop to the consensus between blocks.
+        await asyncio.sleep(0)
+    await response.write_eof()
+    return response
+
+
+async def validators(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/validators"""
+    chain = api.node.chain
+    members = chain.validators
+    return answer(ValidatorsView(chain.height + 1, members.quorum, members.faults, members.members))
+
+
+def _of_block(path: str, name: str, about: str, handler: Handler, content: Content, *errors: ApiReason) -> Route:
+    return Route(
+        "GET",
+        f"/v1/blocks/{{height}}{path}",
+        name,
+        about,
+        handler,
+        parameters=(HEIGHT,),
+        answers={200: Answer(about, (content,))},
+        errors=(ApiReason.NO_BLOCK, *errors),
+        tag="blocks",
+    )
+
+
+ROUTES = (
+    _of_block(
+        "", "getBlock", "A block with its certificate, transactions and receipts.", block_json, Content(JSON, BlockView)
+    ),
+    _of_block("/raw", "getRawBlock", "A block's canonical bytes.", block_raw, Content(OCTETS)),
+    _of_block("/header", "getHeader", "A block's header.", header, Content(JSON, HeaderView)),
+    _of_block(
+        "/certificate",
+        "getCertificate",
+        "A block's header and certificate.",
+        certificate,
+        Content(JSON, CertificateView),
+        ApiReason.NO_CERTIFICATE,
+    ),
+    _of_block(
+        "/certificate/raw",
+        "getRawCertificate",
+        "A certificate's canonical bytes.",
+        certificate_raw,
+        Content(OCTETS),
+        ApiReason.NO_CERTIFICATE,
+    ),
+    _of_block(
+        "/receipts/raw", "getRawReceipts", "A block's receipts, their canonical bytes.", receipts_raw, Content(OCTETS)
+    ),
+    Route(
+        "GET",
+        "/v1/headers",
+        "listHeaders",
+        "Headers by height, a page at a time.",
+        headers,
+        parameters=(FROM, LIMIT),
+        answers={200: Answer("The headers.", (Content(JSON, HeaderPage),))},
+        tag="blocks",
+    ),
+    Route(
+        "GET",
+        "/v1/archive",
+        "getArchive",
+        "A range of blocks for sync and audit: for each, four bytes of length (big-endian), then the canonical form of "
+        "[block, certificate, receipts]. It may end before `limit`: go on from the next height. The header "
+        "`X-Daicho-Height` is the node's height.",
+        archive,
+        parameters=(FROM, COUNT),
+        answers={200: Answer("The blocks.", (Content(ARCHIVE_TYPE),))},
+        tag="blocks",
+    ),
+    Route(
+        "GET",
+        "/v1/validators",
+        "getValidators",
+        "The validators of the next height.",
+        validators,
+        answers={200: Answer("The set.", (Content(JSON, ValidatorsView),))},
+        tag="blocks",
+    ),
+)

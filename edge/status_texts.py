@@ -1,0 +1,92 @@
+"""The words of the status pages, Japanese and English side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ledger.refusal import Text
+
+TEXTS: Mapping[str, Text] = {
+    "title": Text("台帳ノード {node}", "Ledger node {node}"),
+    "all_well": Text("正常に動いています", "All is well"),
+    "attention": Text("確認が必要です", "Needs attention"),
+    "search": Text("取引番号・高さ・対象で探す", "Search by transaction id, height or subject"),
+    "search_hint": Text("例: 1024、account:hachioji.operator", "e.g. 1024, account:hachioji.operator"),
+    "search_button": Text("探す", "Search"),
+    "network": Text("ネットワーク", "Network"),
+    "height": Text("高さ", "Height"),
+    "round": Text("ラウンド", "Round"),
+    "leader": Text("進行役", "Leader"),
+    "quorum": Text("合意", "Quorum"),
+    "quorum_ok": Text(
+        "検証者 {total} 台のうち {reachable} 台が応答(必要 {needed})",
+        "{reachable} of {total} validators answer, {needed} needed",
+    ),
+    "quorum_lost": Text(
+        "合意に必要な数が足りません: {reachable}/{needed}", "no quorum: {reachable} of {needed} needed"
+    ),
+    "last_block": Text("最後のブロック", "Last block"),
+    "pool": Text("処理待ちの取引", "Waiting transactions"),
+    "pool_value": Text("{count} 件({kilobytes} kB)", "{count} ({kilobytes} kB)"),
+    "sync": Text("同期", "Sync"),
+    "synced": Text("最新です", "up to date"),
+    "syncing": Text("あと {count} ブロック", "{count} blocks behind"),
+    "survives": Text("耐えられる故障", "Survives"),
+    "survives_value": Text("停止 {crashed} 台、不正 {lying} 台", "{crashed} crashed, {lying} lying"),
+    "nodes": Text("ノード", "Nodes"),
+    "node": Text("ノード", "Node"),
+    "organisation": Text("団体", "Organisation"),
+    "role": Text("役割", "Role"),
+    "state": Text("状態", "State"),
+    "validator": Text("検証者", "validator"),
+    "observer": Text("観察者", "observer"),
+    "leads": Text("進行役", "leads"),
+    "this_node": Text("このノード", "this node"),
+    "connected": Text("接続中", "connected"),
+    "not_connected": Text("接続なし", "not connected"),
+    "halted": Text("停止", "stopped"),
+    "blocks": Text("最近のブロック", "Last blocks"),
+    "time": Text("時刻", "Time"),
+    "proposer": Text("提案者", "Proposer"),
+    "transactions": Text("取引", "Transactions"),
+    "seals": Text("署名", "Seals"),
+    "none": Text("なし", "none"),
+    "block": Text("ブロック {height}", "Block {height}"),
+    "hash": Text("ハッシュ", "Hash"),
+    "parent": Text("直前のハッシュ", "Parent hash"),
+    "state_root": Text("状態のルート", "State root"),
+    "sender": Text("送信者", "Sender"),
+    "call": Text("呼び出し", "Call"),
+    "outcome": Text("結果", "Outcome"),
+    "done": Text("実行されました", "done"),
+    "refused": Text("拒否されました", "refused"),
+    "transaction": Text("取引", "Transaction"),
+    "story": Text("この取引の経過", "The story of this transaction"),
+    "story_signed": Text("{sender} が署名しました(期限 {until})", "Signed by {sender} (valid until {until})"),
+    "story_waiting": Text("このノードで次のブロックを待っています", "Waits at this node for the next block"),
+    "story_proposed": Text(
+        "{proposer} がブロック {height} に入れました({time})", "{proposer} put it into block {height} ({time})"
+    ),
+    "story_certified": Text(
+        "{count} 台の検証者({names})が署名し、確定しました", "{count} validators ({names}) signed: it is final"
+    ),
+    "story_stored": Text("ディスクに保存済み: {names}", "On disk at {names}"),
+    "story_done": Text("契約が実行しました", "The contract carried it out"),
+    "story_refused": Text("契約が拒否しました: {text}", "The contract refused: {text}"),
+    "arguments": Text("引数", "Arguments"),
+    "events": Text("出来事", "Events"),
+    "subjects": Text("対象", "Subjects"),
+    "event": Text("出来事", "Event"),
+    "details": Text("内容", "Details"),
+    "proof": Text("証明(JSON)", "Proof (JSON)"),
+    "history_of": Text("{subject} の履歴", "History of {subject}"),
+    "no_history": Text("この対象の記録はありません", "Nothing is recorded about this subject"),
+    "more": Text("続きを見る", "More"),
+    "back": Text("概要へ戻る", "Back to the overview"),
+    "not_found": Text("見つかりません", "Not found"),
+    "renews": Text("5秒ごとに更新されます", "Renews every five seconds"),
+    "genesis": Text("最初のブロック(署名なし)", "the genesis (no seals)"),
+    "older": Text("前のブロック", "Block before"),
+    "newer": Text("次のブロック", "Next block"),
+    "version": Text("契約の版", "Contract versions"),
+}
