@@ -8,14 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-import msgspec
-
 from ledger.encoding import Wire
 from ledger.kv import Reader
 from ledger.table import Table
-from ledger.types import AccountId, Height, MunicipalCode, Name, NodeId, PublicKey, TimeMs, Validator, ValidatorSet
+from ledger.types import (
+    AccountId,
+    Height,
+    MunicipalCode,
+    Name,
+    NodeId,
+    PublicKey,
+    TimeMs,
+    Validator,
+    ValidatorSet,
+    whole,
+)
 
-Role = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_.]{0,47}$")]
+Role = Annotated[str, whole(r"[a-z][a-z0-9_.]{0,47}")]
 """`<contract>.<role>`, as in `donations.shelter`; `operator` belongs to the ledger itself."""
 
 OPERATOR: Role = "operator"

@@ -12,15 +12,24 @@ from ledger import crypto
 from ledger.encoding import Wire, pack, unpack
 from ledger.refusal import Reason, Refused, Scalar, Text
 
+
+def whole(pattern: str) -> msgspec.Meta:
+    """Text that is `pattern` from its first to its last character.
+
+    A `$` alone also matches before a last line break, so that two ids could differ in nothing that can be seen.
+    """
+    return msgspec.Meta(pattern=f"^{pattern}$(?!\\n)")
+
+
 Hash = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 PublicKey = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
 Nonce = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+Name = Annotated[str, whole(r"[a-z][a-z0-9_]{0,47}")]
 """A contract or method name."""
-NodeId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-AccountId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9.-]{0,63}$")]
-MunicipalCode = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}$")]
+NodeId = Annotated[str, whole(r"[a-z0-9][a-z0-9-]{0,31}")]
+AccountId = Annotated[str, whole(r"[a-z0-9][a-z0-9.-]{0,63}")]
+MunicipalCode = Annotated[str, whole(r"[0-9]{6}")]
 """全国地方公共団体コード, six digits with its check digit."""
 TimeMs = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 Height = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]

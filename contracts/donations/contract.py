@@ -14,28 +14,24 @@ from contracts.donations.masters import ADMIN, APP, OFFICER, SHELTER
 from contracts.donations.queries import (
     ArrivalPage,
     BoxView,
+    NeedFilter,
     NeedPage,
     NeedView,
     OfferPage,
     RequestPage,
+    StockPage,
     TotalsPage,
 )
 from contracts.donations.reasons import DonationsReason
 from contracts.donations.types import (
-    ARRIVALS,
     ITEMS,
     MAILS,
     MAX_BOXES,
     MAX_STAFF,
     NEEDS,
-    NEEDS_AT,
     OFFERS,
-    OFFERS_OF,
     REQUESTS,
-    REQUESTS_AT,
-    REQUESTS_OF,
     SHELTERS,
-    STOCKS,
     TOKENS,
     Beneficiaries,
     Code,
@@ -44,7 +40,6 @@ from contracts.donations.types import (
     Label,
     Mail,
     MailKind,
-    Need,
     Offer,
     Priority,
     Pseudonym,
@@ -53,13 +48,12 @@ from contracts.donations.types import (
     Shelter,
     ShelterStatus,
     Size,
-    Stock,
     Token,
 )
 from contracts.paging import After, Limit
 from ledger.contract import Context, Contract, QueryContext, Result, call, query
 from ledger.refusal import Refused
-from ledger.types import AccountId, Hash, MunicipalCode, TimeMs
+from ledger.types import AccountId, Hash, MunicipalCode, TimeMs, whole
 
 RECEIVING = [SHELTER, OFFICER]
 
@@ -68,11 +62,11 @@ Staff = Annotated[tuple[AccountId, ...], msgspec.Meta(max_length=MAX_STAFF)]
 Allergens = Annotated[tuple[Annotated[str, msgspec.Meta(max_length=32)], ...], msgspec.Meta(max_length=32)]
 BoxQuantities = Annotated[tuple[Quantity, ...], msgspec.Meta(min_length=1, max_length=MAX_BOXES)]
 TokenCommitments = Annotated[
-    tuple[Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")], ...],
+    tuple[Annotated[str, whole(r"[0-9a-f]{64}")], ...],
     msgspec.Meta(min_length=1, max_length=MAX_BOXES),
 ]
 Received = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
-Why = Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{0,32}$")]
+Why = Annotated[str, whole(r"[a-z_]{0,32}")]
 """A code for the reason (`damaged`, `missing`, `surplus`, `wrong_item` …); words stay in the application."""
 Filter = Annotated[str, msgspec.Meta(max_length=64)]
 """Empty: everything."""
@@ -116,14 +110,17 @@ class Donations(Contract):
         sizes: Sizes = (), needs_expiry: bool = False,
     ) -> Result:  # fmt: skip
         """D10b: an administrator adds an item to the master that all municipalities share."""
-        return masters.register_item(ctx, Item(item, name_ja, name_en, category, unit_ja, sizes, needs_expiry, True))
+        kept_by = ctx.sender.organisation
+        return masters.register_item(
+            ctx, Item(item, name_ja, name_en, category, unit_ja, sizes, needs_expiry, True, kept_by)
+        )
 
     @call(roles=[ADMIN])
     def change_item(
         self, ctx: Context, item: Code, name_ja: Label, name_en: Label, category: Code, unit_ja: Label,
         sizes: Sizes, needs_expiry: bool, in_use: bool,
     ) -> Result:  # fmt: skip
-        """D10b: an administrator changes an item or takes it out of use."""
+        """D10b: an administrator of the municipality that registered an item changes it or takes it out of use."""
         return masters.change_item(
             ctx, item, name_ja=name_ja, name_en=name_en, category=category, unit_ja=unit_ja, sizes=sizes,
             needs_expiry=needs_expiry, in_use=in_use,
@@ -228,12 +225,12 @@ class Donations(Contract):
     @call(roles=[OFFICER])
     def mark_lost(self, ctx: Context, request: Code) -> Result:
         """D13a: an officer marks what was shipped and has not arrived as lost; the need is open again."""
-        return shipments.write_off(ctx, request, "lost", "lost")
+        return shipments.write_off(ctx, request, "lost")
 
     @call(roles=[OFFICER])
     def mark_returned(self, ctx: Context, request: Code) -> Result:
         """D13b: an officer marks what was shipped and has not arrived as returned to its sender."""
-        return shipments.write_off(ctx, request, "returned", "returned")
+        return shipments.write_off(ctx, request, "returned")
 
     # -- stock (D13) ---------------------------------------------------------------------------------------------------
 
@@ -259,12 +256,18 @@ class Donations(Contract):
 
     @call(roles=[APP])
     def record_mail(self, ctx: Context, mail: Code, kind: MailKind, recipient: Hash, about: Code) -> Result:
-        """D8e: the fact that a mail was accepted by the mail server, once; `recipient` is a salted hash."""
+        """D8e: the fact that a mail was accepted by the mail server, once; `recipient` is a salted hash.
+
+        `about` is the offer (提供物資登録) or the request (the other three mails).
+        """
         if MAILS.get(ctx.state, mail) is not None:
             raise Refused(DonationsReason.MAIL_RECORDED)
+        if kind == "offer_registered":
+            told = offers.subjects(offers.known(ctx.state, about))
+        else:
+            told = shipments.subjects(shipments.known(ctx.state, about))
         MAILS.put(ctx.state, mail, Mail(kind, recipient, about, ctx.time_ms))
-        subject = {"offer_registered": "offer"}.get(kind, "shipment")
-        ctx.emit("mail_sent", [f"{subject}:{about}"], kind=kind)
+        ctx.emit("mail_sent", told[:1], kind=kind)
         return None
 
     # -- queries -------------------------------------------------------------------------------------------------------
@@ -297,32 +300,15 @@ class Donations(Contract):
         limit: Limit = 100,
     ) -> NeedPage:  # fmt: skip
         """D2a, D2b 必要物資検索: by shelter or municipality, item, priority, for whom, and what is still needed."""
+        return queries.needs(
+            ctx.state, NeedFilter(item, priority, beneficiaries), municipality=municipality, shelter=shelter,
+            only_open=only_open, after=after, limit=limit,
+        )  # fmt: skip
 
-        def wanted(need: Need) -> bool:
-            return (
-                municipality in ("", need.municipality)
-                and item in ("", need.item)
-                and priority in ("", need.priority)
-                and beneficiaries in ("", need.beneficiaries)
-                and (not only_open or (need.shown > 0 and not need.closed))
-            )
-
-        if shelter:
-            marks, following = queries.filtered(
-                ctx.state,
-                NEEDS_AT,
-                lambda i, _: any(map(wanted, queries.needs_by_id(ctx.state, [queries.last_part(i)]))),
-                prefix=f"{shelter}/",
-                after=after,
-                limit=limit,
-            )
-            found = queries.needs_by_id(ctx.state, (queries.last_part(i) for i, _ in marks))
-        else:
-            rows, following = queries.filtered(
-                ctx.state, NEEDS, lambda _, n: wanted(n), prefix="", after=after, limit=limit
-            )
-            found = [need for _, need in rows]
-        return NeedPage([queries.need_view(ctx.state, n) for n in found], following)
+    @query
+    def totals(self, ctx: QueryContext, municipality: MunicipalCode, after: After = "") -> TotalsPage:
+        """D7b: a municipality's needs by item and bucket, a page of needs at a time."""
+        return queries.totals(ctx.state, municipality=municipality, after=after)
 
     @query
     def offers(
@@ -330,24 +316,7 @@ class Donations(Contract):
         after: After = "", limit: Limit = 100,
     ) -> OfferPage:  # fmt: skip
         """D5a 提供物資検索: by item; a supporter's own with `supporter`."""
-
-        def wanted(offer: Offer) -> bool:
-            return item in ("", offer.item) and (not only_open or offer.status == "open")
-
-        if supporter:
-            marks, following = queries.filtered(
-                ctx.state,
-                OFFERS_OF,
-                lambda i, _: any(map(wanted, queries.offers_by_id(ctx.state, [queries.last_part(i)]))),
-                prefix=f"{supporter}/",
-                after=after,
-                limit=limit,
-            )
-            return OfferPage(queries.offers_by_id(ctx.state, (queries.last_part(i) for i, _ in marks)), following)
-        rows, following = queries.filtered(
-            ctx.state, OFFERS, lambda _, o: wanted(o), prefix="", after=after, limit=limit
-        )
-        return OfferPage([offer for _, offer in rows], following)
+        return queries.offers(ctx.state, item=item, supporter=supporter, only_open=only_open, after=after, limit=limit)
 
     @query
     def offer_of(self, ctx: QueryContext, offer: Code) -> Offer | None:
@@ -356,14 +325,14 @@ class Donations(Contract):
 
     @query
     def requests(
-        self, ctx: QueryContext, shelter: Filter = "", supporter: Filter = "", after: After = "", limit: Limit = 100
-    ) -> RequestPage:
-        """Requests for a shelter, or to a supporter."""
-        table, owner = (REQUESTS_AT, shelter) if shelter else (REQUESTS_OF, supporter)
-        marks, following = queries.filtered(
-            ctx.state, table, lambda _i, _m: True, prefix=f"{owner}/", after=after, limit=limit
-        )
-        return RequestPage(queries.requests_by_id(ctx.state, (queries.last_part(i) for i, _ in marks)), following)
+        self, ctx: QueryContext, shelter: Filter = "", municipality: Filter = "", supporter: Filter = "",
+        status: Filter = "", after: After = "", limit: Limit = 100,
+    ) -> RequestPage:  # fmt: skip
+        """D5c, D6: requests for a shelter or a municipality, or to a supporter; all, or those in one status."""
+        return queries.requests(
+            ctx.state, municipality=municipality, shelter=shelter, supporter=supporter, status=status, after=after,
+            limit=limit,
+        )  # fmt: skip
 
     @query
     def request_of(self, ctx: QueryContext, request: Code) -> Request | None:
@@ -383,22 +352,20 @@ class Donations(Contract):
         return None if found is None else queries.box_view(ctx.state, found.id)
 
     @query
-    def arrivals(self, ctx: QueryContext, shelter: Code, after: After = "", limit: Limit = 100) -> ArrivalPage:
-        """D7a 到着物資確認: what has arrived at a shelter, in order of time."""
-        rows, following = queries.filtered(
-            ctx.state, ARRIVALS, lambda _i, _f: True, prefix=f"{shelter}/", after=after, limit=limit
-        )
-        return ArrivalPage(queries.box_views(ctx.state, (f for _, f in rows)), following)
+    def arrivals(
+        self, ctx: QueryContext, shelter: Filter = "", municipality: Filter = "", after: After = "",
+        limit: Limit = 100,
+    ) -> ArrivalPage:  # fmt: skip
+        """D7a 到着物資確認: what has arrived at a shelter or in a municipality, shelter by shelter in order of time."""
+        return queries.arrivals(ctx.state, municipality=municipality, shelter=shelter, after=after, limit=limit)
 
     @query
-    def totals(self, ctx: QueryContext, municipality: MunicipalCode, after: After = "") -> TotalsPage:
-        """D7b: a municipality's needs by item and bucket, a page of needs at a time."""
-        rows, following = queries.filtered(
-            ctx.state, NEEDS, lambda _, n: n.municipality == municipality, prefix="", after=after, limit=500
-        )
-        return TotalsPage(queries.totals(need for _, need in rows), following)
-
-    @query
-    def stock(self, ctx: QueryContext, shelter: Code, after: After = "", limit: Limit = 100) -> list[Stock]:
-        """D13f: what a shelter or a 防災備蓄倉庫 has."""
-        return [row for _, row in STOCKS.page(ctx.state, prefix=f"{shelter}/", after=after, limit=limit)]
+    def stock(
+        self, ctx: QueryContext, shelter: Filter = "", municipality: Filter = "", below_minimum: bool = False,
+        expires_before_ms: TimeMs | None = None, after: After = "", limit: Limit = 100,
+    ) -> StockPage:  # fmt: skip
+        """D13f: what shelters and the 防災備蓄倉庫 have; what is below its minimum, or near its date."""
+        return queries.stock(
+            ctx.state, municipality=municipality, shelter=shelter, below_minimum=below_minimum,
+            expires_before_ms=expires_before_ms, after=after, limit=limit,
+        )  # fmt: skip

@@ -43,6 +43,16 @@ def own_municipality(ctx: Context, shelter_id: str) -> Shelter:
     return shelter
 
 
+def place(shelter: Shelter) -> str:
+    """`<municipality>/<shelter>`: how the ids of what belongs to a shelter begin, so that both can be listed."""
+    return f"{shelter.municipality}/{shelter.shelter}"
+
+
+def not_closed(shelter: Shelter) -> None:
+    if shelter.status == "closed":
+        raise Refused(DonationsReason.SHELTER_CLOSED, shelter=shelter.shelter)
+
+
 def usable_item(state: Reader, item_id: str, size: str) -> Item:
     """The item of the master, in a size that it comes in."""
     item = ITEMS.get(state, item_id)
@@ -82,11 +92,11 @@ def change_shelter(ctx: Context, shelter_id: str, **changes: object) -> Result:
 
 
 def set_shelter_status(ctx: Context, shelter_id: str, status: ShelterStatus, redirect_to: str) -> Result:
-    """D10c: open, full or closed; closing redirects what is under way."""
+    """D10c: open, full or closed; what is under way to one that is not open is redirected."""
     shelter = own_municipality(ctx, shelter_id)
     if redirect_to:
         target = own_municipality(ctx, redirect_to)
-        if redirect_to == shelter_id or target.status == "closed":
+        if redirect_to == shelter_id or target.status == "closed" or status == "open":
             raise Refused(DonationsReason.BAD_REDIRECT, shelter=redirect_to)
     changed = msgspec.structs.replace(shelter, status=status, redirect_to=redirect_to)
     SHELTERS.put(ctx.state, shelter_id, changed)
@@ -109,6 +119,8 @@ def change_item(ctx: Context, item_id: str, **changes: object) -> Result:
     item = ITEMS.get(ctx.state, item_id)
     if item is None:
         raise Refused(DonationsReason.NO_ITEM, item=item_id)
+    if item.kept_by != ctx.sender.organisation:
+        raise Refused(DonationsReason.ITEM_OF_OTHER, item=item_id, municipality=item.kept_by)
     ITEMS.put(ctx.state, item_id, msgspec.structs.replace(item, **changes))
     ctx.emit("item_changed", [f"item:{item_id}"])
     return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.donations import masters, needs
+from contracts.donations import books, masters, needs
 from contracts.donations.reasons import DonationsReason
-from contracts.donations.types import NEEDS, OFFERS, OFFERS_OF, PLEDGES, Mark, Offer
+from contracts.donations.types import MAX_PLEDGES, OFFERS, OFFERS_OF, PLEDGES, Mark, Offer
 from ledger.contract import Context, Result
 from ledger.kv import Reader
 from ledger.refusal import Refused
@@ -26,55 +26,45 @@ def open_offer(state: Reader, offer_id: str) -> Offer:
     return offer
 
 
-def own_offer(state: Reader, offer_id: str, supporter: str) -> Offer:
-    offer = open_offer(state, offer_id)
-    if offer.supporter != supporter:
-        raise Refused(DonationsReason.OTHER_SUPPORTER)
-    return offer
+def subjects(made: Offer) -> tuple[str, ...]:
+    return f"offer:{made.offer}", f"supporter:{made.supporter}"
 
 
-def save(ctx: Context, offer: Offer) -> None:
-    """Write an offer; one of which nothing is left is used up."""
-    if offer.left == 0 and offer.status == "open":
-        offer = msgspec.structs.replace(offer, status="used_up")
-    elif offer.left > 0 and offer.status == "used_up":
-        offer = msgspec.structs.replace(offer, status="open")
-    OFFERS.put(ctx.state, offer.offer, offer)
-
-
-def _register(
+def _new(
     ctx: Context,
     *,
     supporter: str,
     item_id: str,
     size: str,
     quantity: int,
-    need_id: str,
     available_from_ms: int | None,
     goods_expire_ms: int | None,
 ) -> Offer:
+    """An offer that is not written yet. D3h: food needs its date, and may not be past it."""
     item = masters.usable_item(ctx.state, item_id, size)
     if item.needs_expiry and goods_expire_ms is None:
         raise Refused(DonationsReason.NEEDS_EXPIRY, item=item_id)
     if goods_expire_ms is not None and goods_expire_ms <= ctx.time_ms:
         raise Refused(DonationsReason.EXPIRED_GOODS)
-    offer = Offer(
+    return Offer(
         offer=ctx.new_id("offer"),
         supporter=supporter,
         item=item_id,
         size=size,
         quantity=quantity,
         left=quantity,
-        need=need_id,
-        pledged=quantity if need_id else 0,
+        need="",
+        pledged=0,
         available_from_ms=available_from_ms,
         goods_expire_ms=goods_expire_ms,
         status="open",
         registered_ms=ctx.time_ms,
     )
-    OFFERS.put(ctx.state, offer.offer, offer)
-    OFFERS_OF.put(ctx.state, f"{supporter}/{offer.offer}", Mark())
-    return offer
+
+
+def _register(ctx: Context, made: Offer) -> None:
+    books.save_offer(ctx, made)
+    OFFERS_OF.put(ctx.state, f"{made.supporter}/{made.offer}", Mark())
 
 
 def offer(
@@ -88,16 +78,16 @@ def offer(
     goods_expire_ms: int | None,
 ) -> Result:
     """D4a, D4b: something that no need asks for yet."""
-    made = _register(
+    made = _new(
         ctx,
         supporter=supporter,
         item_id=item_id,
         size=size,
         quantity=quantity,
-        need_id="",
         available_from_ms=available_from_ms,
         goods_expire_ms=goods_expire_ms,
     )
+    _register(ctx, made)
     ctx.emit("offered", subjects(made), item=item_id, size=size, quantity=quantity)
     return {"offer": made.offer}
 
@@ -113,45 +103,47 @@ def pledge(
     goods_expire_ms: int | None,
 ) -> Result:
     """D3a, D3d, D3g: a supporter promises part of a need; the shown need falls by it, never below zero."""
-    need = needs.known(ctx.state, need_id)
-    if need.closed:
-        raise Refused(DonationsReason.NEED_CLOSED, need=need_id)
+    need = needs.open_need(ctx.state, need_id)
     shelter = masters.known_shelter(ctx.state, need.shelter)
-    if shelter.status == "closed":
-        raise Refused(DonationsReason.SHELTER_CLOSED, shelter=shelter.shelter)
+    masters.not_closed(shelter)
     if shelter.status == "full":
         raise Refused(DonationsReason.SHELTER_FULL, shelter=shelter.shelter)
     if need.shown == 0:
         raise Refused(DonationsReason.NOTHING_LEFT, need=need_id)
+    if need.pledges == MAX_PLEDGES:
+        raise Refused(DonationsReason.TOO_MANY_PLEDGES, need=need_id, limit=MAX_PLEDGES)
     if quantity > need.shown and not excess_as_offer:
         raise Refused(DonationsReason.MORE_THAN_NEEDED, shown=need.shown)
     pledged = min(quantity, need.shown)
-    made = _register(
+    made = _new(
         ctx,
         supporter=supporter,
         item_id=need.item,
         size=need.size,
         quantity=quantity,
-        need_id=need_id,
         available_from_ms=available_from_ms,
         goods_expire_ms=goods_expire_ms,
     )
-    made = msgspec.structs.replace(made, pledged=pledged)
-    OFFERS.put(ctx.state, made.offer, made)
+    made = msgspec.structs.replace(made, need=need_id, pledged=pledged)
+    _register(ctx, made)
     PLEDGES.put(ctx.state, f"{need_id}/{made.offer}", Mark())
-    need = needs.move(need, pledged, source="open", target="pledged")
-    needs.save(ctx, need)
+    need = books.move(need, pledged, source="open", target="pledged")
+    need = msgspec.structs.replace(need, pledges=need.pledges + 1)
+    books.save_need(ctx, need)
     ctx.emit("pledged", [*needs.subjects(need), *subjects(made)], quantity=pledged, free=quantity - pledged)
     return {"offer": made.offer, "pledged": pledged, "free": quantity - pledged, "shown": need.shown}
 
 
 def withdraw(ctx: Context, offer_id: str, supporter: str) -> Result:
     """D13c, D3b: a supporter takes back what is not requested yet; an unconfirmed pledge lapses the same way."""
-    made = own_offer(ctx.state, offer_id, supporter)
+    made = open_offer(ctx.state, offer_id)
+    if made.supporter != supporter:
+        raise Refused(DonationsReason.OTHER_SUPPORTER)
     left = made.left
+    told = _told(ctx.state, made)
     made = _unpledge_all(ctx, made)
-    OFFERS.put(ctx.state, offer_id, msgspec.structs.replace(made, left=0, status="withdrawn"))
-    ctx.emit("withdrawn", subjects(made), quantity=left)
+    books.save_offer(ctx, msgspec.structs.replace(made, left=0, status="withdrawn"))
+    ctx.emit("withdrawn", told, quantity=left)
     return {"offer": offer_id, "quantity": left}
 
 
@@ -162,19 +154,18 @@ def decline(ctx: Context, offer_id: str) -> Result:
         raise Refused(DonationsReason.NOT_A_PLEDGE, offer=offer_id)
     need = needs.known(ctx.state, made.need)
     masters.own_shelter(ctx, need.shelter)
-    ctx.emit("declined", [*needs.subjects(need), *subjects(made)], quantity=made.pledged)
+    ctx.emit("declined", _told(ctx.state, made), quantity=made.pledged)
     _unpledge_all(ctx, made)
     return None
 
 
+def _told(state: Reader, made: Offer) -> list[str]:
+    """Whose history it enters: the offer's, and that of the need it is pledged to."""
+    return [*(needs.subjects(needs.known(state, made.need)) if made.need else ()), *subjects(made)]
+
+
 def _unpledge_all(ctx: Context, made: Offer) -> Offer:
     if made.pledged:
-        need = NEEDS.get(ctx.state, made.need)
-        if need is None:
-            raise Refused(DonationsReason.NO_NEED, need=made.need)
-        needs.save(ctx, needs.unpledge(ctx, need, made, made.pledged))
-    return known(ctx.state, made.offer)
-
-
-def subjects(made: Offer) -> tuple[str, ...]:
-    return f"offer:{made.offer}", f"supporter:{made.supporter}"
+        need, made = books.unpledge(ctx, needs.known(ctx.state, made.need), made, made.pledged)
+        books.save_need(ctx, need)
+    return made

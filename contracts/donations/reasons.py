@@ -20,6 +20,10 @@ class DonationsReason(Reason):
     NOT_STAFF = Text("避難所 {shelter} の担当者ではありません", "you are not on the staff of the shelter {shelter}")
     NO_ITEM = Text("品目 {item} は登録されていません", "there is no item {item}")
     ITEM_EXISTS = Text("品目 {item} は既に登録されています", "the item {item} is registered already")
+    ITEM_OF_OTHER = Text(
+        "品目 {item} は他の自治体({municipality})が登録したものです",
+        "the item {item} is kept by municipality {municipality}, not by yours",
+    )
     ITEM_WITHDRAWN = Text("品目 {item} は現在使われていません", "the item {item} is not in use any more")
     NO_SIZE = Text(
         "品目 {item} に種類 {size} はありません(選択肢: {sizes})", "the item {item} comes in {sizes}, not in {size}"
@@ -37,6 +41,10 @@ class DonationsReason(Reason):
     BELOW_UNDER_WAY = Text(
         "依頼・発送・到着済みの {quantity} より少なくできません",
         "{quantity} of it are requested, shipped or arrived already: it cannot be less",
+    )
+    TOO_MANY_PLEDGES = Text(
+        "必要物資 {need} への申し出が {limit} 件に達しています。送付依頼が出てから改めてお申し出ください",
+        "the need {need} has {limit} pledges, as many as it can hold: pledge again once some are requested",
     )
     NOTHING_LEFT = Text("必要物資 {need} は既に充足しています", "nothing of the need {need} is left to pledge")
     MORE_THAN_NEEDED = Text(

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 import msgspec
 
-from contracts.donations import masters, needs, offers, stock
+from contracts.donations import books, masters, needs, offers, stock
 from contracts.donations.reasons import DonationsReason
 from contracts.donations.types import (
     ARRIVALS,
     BOXES,
+    MAX_BOXES,
     REQUESTS,
     REQUESTS_AT,
     REQUESTS_OF,
     TOKENS,
     Box,
-    BoxStatus,
     Found,
     Mark,
     Need,
@@ -28,6 +29,9 @@ from contracts.donations.types import (
 from ledger.contract import Context, Result
 from ledger.kv import Reader
 from ledger.refusal import BrokenInvariant, Refused
+
+EndStatus = Literal["cancelled", "lost", "returned"]
+"""How a request ends when not all of its boxes arrive."""
 
 
 def commitment(token: str) -> str:
@@ -60,18 +64,22 @@ def request(
 ) -> Result:
     """D6a, D6b, D6d, D9a, D9c: the receiver asks for goods to be sent. Only this completes a match."""
     offer = offers.open_offer(ctx.state, offer_id)
-    need = needs.known(ctx.state, need_id)
+    need = needs.open_need(ctx.state, need_id)
     shelter = masters.own_shelter(ctx, need.shelter)
-    _check_match(offer, need, shelter, quantity)
+    masters.not_closed(shelter)
+    _check_match(offer, need, quantity)
     if len(boxes) != len(tokens) or sum(boxes) != quantity:
         raise Refused(DonationsReason.BAD_BOXES, total=sum(boxes), quantity=quantity)
     if offer.need == need_id:
         # D6b: the unneeded part of a pledge returns to both need and offer.
-        need = needs.unpledge(ctx, need, offer, offer.pledged)
-        offer = offers.known(ctx.state, offer_id)
-    need = needs.move(need, quantity, source="open", target="requested")
-    needs.save(ctx, need)
-    offers.save(ctx, msgspec.structs.replace(offer, left=offer.left - quantity))
+        unneeded = offer.pledged - quantity
+        need, offer = books.unpledge(ctx, need, offer, offer.pledged)
+        if unneeded > 0:
+            told = [*needs.subjects(need), f"offer:{offer_id}"]
+            ctx.emit("pledge_released", told, quantity=unneeded)
+    need = books.move(need, quantity, source="open", target="requested")
+    books.save_need(ctx, need)
+    books.save_offer(ctx, msgspec.structs.replace(offer, left=offer.left - quantity))
     made = Request(
         request=ctx.new_id("shipment"),
         offer=offer_id,
@@ -82,12 +90,13 @@ def request(
         size=offer.size,
         quantity=quantity,
         boxes=len(boxes),
+        boxes_arrived=0,
         status="requested",
         requested_ms=ctx.time_ms,
         shipped_ms=None,
     )
     REQUESTS.put(ctx.state, made.request, made)
-    REQUESTS_AT.put(ctx.state, f"{made.shelter}/{made.request}", Mark())
+    REQUESTS_AT.put(ctx.state, f"{masters.place(shelter)}/{made.request}", Mark())
     REQUESTS_OF.put(ctx.state, f"{made.supporter}/{made.request}", Mark())
     _pack(ctx, made, boxes, tokens)
     ctx.emit("requested", subjects(made), item=made.item, size=made.size, quantity=quantity)
@@ -95,11 +104,7 @@ def request(
     return {"request": made.request, "shown": need.shown}
 
 
-def _check_match(offer: Offer, need: Need, shelter: Shelter, quantity: int) -> None:
-    if need.closed:
-        raise Refused(DonationsReason.NEED_CLOSED, need=need.need)
-    if shelter.status == "closed":
-        raise Refused(DonationsReason.SHELTER_CLOSED, shelter=shelter.shelter)
+def _check_match(offer: Offer, need: Need, quantity: int) -> None:
     if (offer.item, offer.size) != (need.item, need.size):
         raise Refused(
             DonationsReason.OTHER_ITEM, offered=f"{offer.item} {offer.size}", needed=f"{need.item} {need.size}"
@@ -128,7 +133,7 @@ def _box_id(request_id: str, number: int) -> str:
 
 
 def boxes_of(state: Reader, request_id: str) -> list[tuple[str, Box]]:
-    return BOXES.page(state, prefix=f"{request_id}/", limit=1_000)
+    return BOXES.page(state, prefix=f"{request_id}/", limit=MAX_BOXES)
 
 
 def cancel(ctx: Context, request_id: str) -> Result:
@@ -137,7 +142,7 @@ def cancel(ctx: Context, request_id: str) -> Result:
     masters.own_shelter(ctx, made.shelter)
     _expect(made, "requested")
     _return_to_offer(ctx, made)
-    _end(ctx, made, "cancelled", "cancelled", source="requested")
+    _end(ctx, made, "cancelled", source="requested")
     ctx.emit("request_cancelled", subjects(made), quantity=made.quantity)
     return None
 
@@ -148,7 +153,7 @@ def refuse(ctx: Context, request_id: str, supporter: str) -> Result:
     if made.supporter != supporter:
         raise Refused(DonationsReason.OTHER_SUPPORTER)
     _expect(made, "requested")
-    _end(ctx, made, "cancelled", "cancelled", source="requested")
+    _end(ctx, made, "cancelled", source="requested")
     ctx.emit("request_refused", subjects(made), quantity=made.quantity)
     return None
 
@@ -156,7 +161,7 @@ def refuse(ctx: Context, request_id: str, supporter: str) -> Result:
 def _return_to_offer(ctx: Context, made: Request) -> None:
     offer = offers.known(ctx.state, made.offer)
     if offer.status != "withdrawn":
-        offers.save(ctx, msgspec.structs.replace(offer, left=offer.left + made.quantity))
+        books.save_offer(ctx, msgspec.structs.replace(offer, left=offer.left + made.quantity))
 
 
 def _expect(made: Request, *statuses: RequestStatus) -> None:
@@ -164,15 +169,15 @@ def _expect(made: Request, *statuses: RequestStatus) -> None:
         raise Refused(DonationsReason.REQUEST_STATE, request=made.request, status=made.status)
 
 
-def _end(ctx: Context, made: Request, status: RequestStatus, box_status: BoxStatus, *, source: str) -> int:
-    """All boxes that have not arrived end in `box_status`; their units are open at the need again."""
+def _end(ctx: Context, made: Request, status: EndStatus, *, source: books.Bucket) -> int:
+    """All boxes that have not arrived end with the request; their units are open at the need again."""
     missing = 0
     for box_id, box in boxes_of(ctx.state, made.request):
         if box.status == "packed":
             missing += box.quantity
-            BOXES.put(ctx.state, box_id, msgspec.structs.replace(box, status=box_status))
+            BOXES.put(ctx.state, box_id, msgspec.structs.replace(box, status=status))
     need = needs.known(ctx.state, made.need)
-    needs.save(ctx, needs.move(need, missing, source=source, target="open"))
+    books.save_need(ctx, books.move(need, missing, source=source, target="open"))
     REQUESTS.put(ctx.state, made.request, msgspec.structs.replace(made, status=status))
     return missing
 
@@ -192,7 +197,7 @@ def ship(ctx: Context, request_id: str, supporter: str, occurred_ms: int | None)
 
 def _ship(ctx: Context, made: Request, at_ms: int) -> Request:
     need = needs.known(ctx.state, made.need)
-    needs.save(ctx, needs.move(need, made.quantity, source="requested", target="shipped"))
+    books.save_need(ctx, books.move(need, made.quantity, source="requested", target="shipped"))
     shipped = msgspec.structs.replace(made, status="shipped", shipped_ms=at_ms)
     REQUESTS.put(ctx.state, made.request, shipped)
     ctx.emit("shipped", subjects(made), quantity=made.quantity, occurred_ms=at_ms)
@@ -223,7 +228,8 @@ def receive(
     made = known(ctx.state, box.request)
     if box.status == "received":
         return _result(made, box, again=True)
-    _expect(made, "requested", "shipped")
+    # D13a: what was given up as lost may yet turn up.
+    _expect(made, "requested", "shipped", "lost")
     diverted = _diverted(ctx, made, shelter, divert)
     count = box.quantity if quantity is None else quantity
     if count != box.quantity and not reason:
@@ -232,6 +238,7 @@ def receive(
     if made.status == "requested":
         # D9h: an arrival scanned before 「発送」 records both.
         made = _ship(ctx, made, at_ms)
+    _settle(ctx, made, box, 0 if diverted else min(count, box.quantity))
     box = msgspec.structs.replace(
         box,
         status="received",
@@ -242,12 +249,14 @@ def receive(
         occurred_ms=at_ms,
     )
     BOXES.put(ctx.state, found.id, box)
-    ARRIVALS.put(ctx.state, f"{shelter_id}/{ctx.time_ms:015d}/{found.id}", Found(found.id))
-    _settle(ctx, made, box, diverted=diverted)
+    ARRIVALS.put(ctx.state, f"{masters.place(shelter)}/{ctx.time_ms:015d}/{found.id}", Found(found.id))
     offer = offers.known(ctx.state, made.offer)
-    stock.add(ctx, shelter_id, made.item, made.size, count, offer.goods_expire_ms)
+    stock.add(ctx, shelter, made.item, made.size, count, offer.goods_expire_ms)
     told = dict.fromkeys([*subjects(made), f"shelter:{shelter_id}"])
-    ctx.emit("received", told, box=box.number, sent=box.quantity, received=count, diverted=diverted)
+    ctx.emit(
+        "received", told, box=box.number, sent=box.quantity, received=count, reason=reason, diverted=diverted,
+        at=shelter_id, occurred_ms=at_ms,
+    )  # fmt: skip
     return _result(made, box, again=False)
 
 
@@ -264,15 +273,19 @@ def _diverted(ctx: Context, made: Request, shelter: Shelter, divert: bool) -> bo
     return True
 
 
-def _settle(ctx: Context, made: Request, box: Box, *, diverted: bool) -> None:
-    """Move the box's units at the need: arrived, or open again if they are missing or went elsewhere."""
+def _settle(ctx: Context, made: Request, box: Box, arrived: int) -> None:
+    """Move the box's units at the need: `arrived` of them are there, the others are open again."""
     need = needs.known(ctx.state, made.need)
-    arrived = 0 if diverted else min(box.received, box.quantity)
-    need = needs.move(need, arrived, source="shipped", target="arrived")
-    need = needs.move(need, box.quantity - arrived, source="shipped", target="open")
-    needs.save(ctx, need)
-    if all(other.status == "received" for _, other in boxes_of(ctx.state, made.request)):
-        REQUESTS.put(ctx.state, made.request, msgspec.structs.replace(made, status="received"))
+    if box.status == "lost":
+        # Its units are open again since it was given up, and may be promised by others by now.
+        need = books.move(need, min(arrived, need.shown), source="open", target="arrived")
+    else:
+        need = books.move(need, arrived, source="shipped", target="arrived")
+        need = books.move(need, box.quantity - arrived, source="shipped", target="open")
+    books.save_need(ctx, need)
+    here = made.boxes_arrived + 1
+    status: RequestStatus = "received" if here == made.boxes else made.status
+    REQUESTS.put(ctx.state, made.request, msgspec.structs.replace(made, boxes_arrived=here, status=status))
 
 
 def _result(made: Request, box: Box, *, again: bool) -> Result:
@@ -290,11 +303,11 @@ def _result(made: Request, box: Box, *, again: bool) -> Result:
     }
 
 
-def write_off(ctx: Context, request_id: str, status: RequestStatus, box_status: BoxStatus) -> Result:
+def write_off(ctx: Context, request_id: str, status: Literal["lost", "returned"]) -> Result:
     """D13a, D13b: an officer marks what has not arrived as lost or returned; the need is open again by as much."""
     made = known(ctx.state, request_id)
     masters.own_municipality(ctx, made.shelter)
     _expect(made, "shipped")
-    missing = _end(ctx, made, status, box_status, source="shipped")
+    missing = _end(ctx, made, status, source="shipped")
     ctx.emit(status, subjects(made), quantity=missing)
     return {"request": request_id, "quantity": missing}

@@ -12,16 +12,17 @@ import msgspec
 
 from ledger.encoding import Wire
 from ledger.table import Table
-from ledger.types import AccountId, Hash, MunicipalCode, TimeMs
+from ledger.types import AccountId, Hash, MunicipalCode, TimeMs, whole
 
-Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,47}$")]
+Code = Annotated[str, whole(r"[a-z0-9][a-z0-9-]{0,47}")]
 """The id of a shelter, an item, or something that this contract has made."""
-Size = Annotated[str, msgspec.Meta(max_length=32)]
+Size = Annotated[str, whole(r"[^/\x00-\x1f\x7f]{0,32}")]
+"""サイズ・種類, as the item master lists them; no `/`, which parts the ids of rows."""
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
-Pseudonym = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Pseudonym = Annotated[str, whole(r"[a-z0-9][a-z0-9-]{0,63}")]
 """A supporter, as the application calls it here: it leads to nobody without the application's own records."""
-Commitment = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
+Commitment = Annotated[str, whole(r"([0-9a-f]{64})?")]
 """Salted SHA-256 of something kept off the chain, or empty."""
 Token = Annotated[str, msgspec.Meta(min_length=16, max_length=64)]
 """The unguessable part of a box's QR code."""
@@ -37,6 +38,8 @@ MailKind = Literal["offer_registered", "shipped", "request", "received"]
 
 MAX_BOXES = 200
 MAX_STAFF = 50
+MAX_PLEDGES = 200
+"""Pledges to one need at a time: amending or closing it releases them all in one call, an event each."""
 
 
 class Shelter(Wire, frozen=True):
@@ -63,6 +66,8 @@ class Item(Wire, frozen=True):
     sizes: tuple[Size, ...]
     needs_expiry: bool
     in_use: bool
+    kept_by: MunicipalCode
+    """The municipality that registered the item; only its administrators change it (X6)."""
 
 
 class Need(Wire, frozen=True):
@@ -78,6 +83,8 @@ class Need(Wire, frozen=True):
     requested: int
     shipped: int
     arrived: int
+    pledges: int
+    """How many offers hold the pledged units."""
     priority: Priority
     beneficiaries: Beneficiaries
     allergens: tuple[str, ...]
@@ -122,6 +129,7 @@ class Request(Wire, frozen=True):
     size: Size
     quantity: int
     boxes: int
+    boxes_arrived: int
     status: RequestStatus
     requested_ms: TimeMs
     shipped_ms: TimeMs | None
@@ -175,17 +183,19 @@ SHELTERS = Table("donations", "shelter", Shelter)
 ITEMS = Table("donations", "item", Item)
 NEEDS = Table("donations", "need", Need)
 NEEDS_AT = Table("donations", "need_at", Mark)
-"""`<shelter>/<need>`."""
-OPEN_NEEDS = Table("donations", "open_need", Found)
-"""`<shelter>/<item>/<size>` -> the open need there (D1e)."""
+"""`<municipality>/<shelter>/<need>`."""
+OPEN_NEEDS = Table("donations", "open_need", Mark)
+"""`<municipality>/<shelter>/<item>/<size>/<need>`: what is not closed and still shown (D1e, D2)."""
 OFFERS = Table("donations", "offer", Offer)
 OFFERS_OF = Table("donations", "offer_of", Mark)
 """`<supporter>/<offer>`."""
+OPEN_OFFERS = Table("donations", "open_offer", Mark)
+"""`<item>/<size>/<offer>`: what has something left (D5)."""
 PLEDGES = Table("donations", "pledge", Mark)
 """`<need>/<offer>`."""
 REQUESTS = Table("donations", "request", Request)
 REQUESTS_AT = Table("donations", "request_at", Mark)
-"""`<shelter>/<request>`."""
+"""`<municipality>/<shelter>/<request>`."""
 REQUESTS_OF = Table("donations", "request_of", Mark)
 """`<supporter>/<request>`."""
 BOXES = Table("donations", "box", Box)
@@ -193,7 +203,7 @@ BOXES = Table("donations", "box", Box)
 TOKENS = Table("donations", "token", Found)
 """Commitment to a token -> its box."""
 ARRIVALS = Table("donations", "arrival", Found)
-"""`<shelter>/<time>/<box>` -> the box."""
+"""`<municipality>/<shelter>/<time>/<box>` -> the box."""
 STOCKS = Table("donations", "stock", Stock)
-"""`<shelter>/<item>/<size>`."""
+"""`<municipality>/<shelter>/<item>/<size>`."""
 MAILS = Table("donations", "mail", Mail)

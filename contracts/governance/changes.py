@@ -9,10 +9,10 @@ import msgspec
 from ledger.encoding import Wire
 from ledger.registry import Parameters
 from ledger.table import Table
-from ledger.types import AccountId, Hash, Height, MunicipalCode, Name, NodeId, PublicKey, Signature, TimeMs
+from ledger.types import AccountId, Hash, Height, MunicipalCode, Name, NodeId, PublicKey, Signature, TimeMs, whole
 from ledger.votes import VoteKind
 
-Address = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._:\[\]-]{1,255}:[0-9]{1,5}$")]
+Address = Annotated[str, whole(r"[A-Za-z0-9._:\[\]-]{1,255}:[0-9]{1,5}")]
 """`host:port` of a node's peer port."""
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
