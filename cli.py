@@ -6,20 +6,34 @@ Exit codes: 0 done; 1 refused, or a fault was found; 2 wrong usage; 3 no node an
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 import contracts
+import edge.verify
 import node as daicho_node
+from contracts.donations.shipments import commitment
+from edge.archive import Form
+from edge.config import load_config
+from edge.demo import DemoPlan, run_once, stay_up
+from edge.export import export_home, export_url
 from edge.init import CONFIG_NAME, MAX_NODES, PORTS_PER_NODE, Network, NetworkPlan, advice, create_network
 from edge.localnet import NETWORK_NAME, Localnet, stop_with_parent
 from edge.municipalities import load_municipalities
 from edge.ports import free_base_port
+from edge.terminal import TerminalProgress, audit_progress, report_lines, status_lines
+from edge.watch import Reading, Watch, has_quorum, leader, quorum, states
+from ledger.audit import Fault
+from ledger.genesis import load_genesis
 from ledger.refusal import Language, Refused
 
 DEFAULT_DATA = Path("daicho-data")
@@ -84,6 +98,15 @@ data_option = click.option(
     show_envvar=True,
     help="The network's folder, as made by `daicho init`.",
 )
+url_option = click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    envvar="DAICHO_URL",
+    show_envvar=True,
+    help="A node's HTTP address, instead of --data; may be repeated.",
+)
+existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 nodes_option = click.option(
     "--nodes",
     type=click.IntRange(1, MAX_NODES),
@@ -271,6 +294,19 @@ def localnet_restart(data: Path, node_id: str, as_json: bool) -> None:
     show(as_json, {"started": node_id, "pid": pid}, f"started {node_id} (process {pid})")
 
 
+@localnet.command("status")
+@data_option
+@json_option
+def localnet_status(data: Path, as_json: bool) -> None:
+    """Which nodes run as processes here. (`daicho status` asks the nodes themselves.)
+
+    \b
+    Example:
+      daicho localnet status --data tama
+    """
+    _show_running(Localnet(data), as_json)
+
+
 def _show_running(net: Localnet, as_json: bool) -> None:
     running = net.running()
     show(
@@ -280,6 +316,190 @@ def _show_running(net: Localnet, as_json: bool) -> None:
             f"  {r.place.node_id:<14} {f'process {r.pid}' if r.pid else 'not running':<16} {r.place.http_url}"
             for r in running
         ),
+    )
+
+
+def _urls(data: Path, urls: tuple[str, ...]) -> list[str]:
+    return list(urls) or Localnet(data).urls
+
+
+# -- asking a network --------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@data_option
+@url_option
+@json_option
+def status(data: Path, urls: tuple[str, ...], as_json: bool) -> None:
+    """Each node as it is now, and whether there is a quorum. Exit code 0 only if there is and no node has halted.
+
+    \b
+    Examples:
+      daicho status --data tama
+      daicho status --url http://10.0.1.5:27701 --url http://10.0.2.5:27701
+    """
+
+    async def read() -> list[Reading]:
+        async with Watch(_urls(data, urls)) as watch:
+            return await watch.read()
+
+    readings = asyncio.run(read())
+    reachable, needed = quorum(readings)
+    well = has_quorum(readings) and not any(s.halted for s in states(readings))
+    show(
+        as_json,
+        {
+            "ok": well,
+            "reachable": reachable,
+            "quorum": needed,
+            "leader": leader(readings),
+            "nodes": [
+                {"url": r.url, "failure": r.failure or None, "state": r.state and msgspec.to_builtins(r.state)}
+                for r in readings
+            ],
+        },
+        *status_lines(readings, language()),
+    )
+    if not well:
+        raise click.exceptions.Exit(3)
+
+
+# -- checking ----------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--genesis", type=existing_file, required=True, help="The auditor's own copy, not one from the data.")
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False, exists=True), help="The folder of a stopped node."
+)
+@click.option("--archive", type=existing_file, help="A file that `daicho export` made.")
+@click.option("--url", "urls", multiple=True, help="A running node; with several, they must show the same blocks.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1, show_default="all cores", help="Processes."
+)
+@json_option
+def verify(
+    genesis: Path, home: Path | None, archive: Path | None, urls: tuple[str, ...], jobs: int, as_json: bool
+) -> None:
+    """Execute a chain again from the genesis and check every signature, certificate, root, receipt and time.
+
+    \b
+    Examples:
+      daicho verify --genesis genesis.json --home tama/nodes/hachioji
+      daicho verify --genesis genesis.json --archive tama.daicho
+      daicho verify --genesis genesis.json --url http://127.0.0.1:27701
+    """
+    if sum((home is not None, archive is not None, bool(urls))) != 1:
+        raise click.UsageError("name exactly one of --home, --archive and --url")
+    known, runtime = load_genesis(genesis.read_bytes()), contracts.runtime()
+    started = time.monotonic()
+    try:
+        with audit_progress(as_json) as progress:
+            if home is not None:
+                store = load_config(home / CONFIG_NAME).store
+                report = edge.verify.verify_store(store, known, runtime, progress=progress, jobs=jobs)
+            elif archive is not None:
+                report = edge.verify.verify_archive(archive, known, runtime, progress=progress, jobs=jobs)
+            else:
+                report = edge.verify.verify_urls(urls, known, runtime, progress=progress, jobs=jobs)
+    except Fault as fault:
+        found = {
+            "ok": False,
+            "rule": fault.rule,
+            "detail": fault.detail,
+            "height": fault.height,
+            "index": fault.index,
+            "transaction": fault.transaction or None,
+        }
+        show(as_json, found, f"FAULT: {fault}")
+        raise click.exceptions.Exit(1) from None
+    seconds = time.monotonic() - started
+    show(
+        as_json,
+        {"ok": True, "seconds": round(seconds, 3), **asdict(report)},
+        f"No fault. Chain {report.chain_id[:16]}…, head {report.height} ({report.head_hash[:16]}…)",
+        f"  {report.blocks} blocks, {report.certificates} certificates, {report.signatures} signatures",
+        f"  {report.transactions} transactions, of which contracts refused {report.refused_receipts}",
+        f"  {report.stored_values} stored values compared",
+        f"  {seconds:.1f} s, {report.blocks / seconds:.0f} blocks/s",
+    )
+
+
+@main.command()
+@data_option
+@url_option
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Of a stopped node instead."
+)
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write."
+)
+@click.option("--format", "form", type=click.Choice(["archive", "jsonl"]), default="archive", show_default=True)
+@json_option
+def export(data: Path, urls: tuple[str, ...], home: Path | None, target: Path, form: Form, as_json: bool) -> None:
+    """Write a whole chain to one checksummed file: msgpack (archive), or JSON Lines with readable transactions.
+
+    \b
+    Examples:
+      daicho export --data tama --to tama.daicho
+      daicho export --home tama/nodes/hachioji --to tama.jsonl --format jsonl
+    """
+    count = export_home(home, target, form) if home else export_url(_urls(data, urls), target, form)
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    show(
+        as_json,
+        {"file": str(target), "blocks": count, "bytes": target.stat().st_size, "sha256": digest},
+        f"{count} blocks in {target} ({target.stat().st_size} bytes, SHA-256 {digest})",
+        f"Check it: daicho verify --archive {target} --genesis GENESIS",
+    )
+
+
+# -- the demo ----------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Unattended: kill the leader amid writes, check everything, report, end.")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-data"), show_default=True)
+@nodes_option
+@click.option("--base-port", type=click.IntRange(1024, 65_000), help="The first of two ports a node; else free ones.")
+@json_option
+def demo(once: bool, data: Path, nodes: int, base_port: int | None, as_json: bool) -> None:
+    """Four nodes, a week of relief supplies after an earthquake, a status page. Ctrl-C ends it.
+
+    \b
+    Examples:
+      daicho demo
+      daicho demo --once --data /tmp/demo --nodes 3
+    """
+    plan = DemoPlan(
+        data=data,
+        nodes=nodes,
+        runtime=contracts.runtime(),
+        commitment=commitment,
+        base_port=base_port,
+    )
+    with TerminalProgress(quiet=as_json) as progress:
+        if not once:
+            asyncio.run(stay_up(plan, progress, lambda net: _show_demo(net, as_json)))
+        report = asyncio.run(run_once(plan, progress))
+    show(as_json, {"ok": report.ok, **asdict(report)}, *report_lines(report))
+    if not report.ok:
+        raise click.exceptions.Exit(1)
+
+
+def _show_demo(net: Localnet, as_json: bool) -> None:
+    first = net.file.nodes[0]
+    show(
+        as_json,
+        {"data": str(net.data), "urls": net.urls, "genesis": str(net.genesis_path)},
+        "",
+        "Up. Look here:",
+        *(f"  {n.http_url}/   status page of {n.node_id}" for n in net.file.nodes),
+        "Or, in another terminal:",
+        f"  daicho status --data {net.data}",
+        f"  daicho query --data {net.data} donations needs municipality={first.organisation}",
+        f"  daicho localnet kill --data {net.data} {first.node_id}",
+        "Ctrl-C ends it; the data stays.",
     )
 
 

@@ -12,13 +12,14 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from edge import demo_week
 from edge.demo_check import Checked, check_data
+from edge.demo_client import connect
 from edge.init import PORTS_PER_NODE, InitReason, NetworkPlan, create_network
 from edge.keys import read_key
 from edge.localnet import NETWORK_NAME, Localnet
@@ -28,7 +29,7 @@ from edge.sample import Week, load_week
 from edge.watch import Reading, Watch, leader, states
 from edge.writers import Pace, Signer, Submitter, Write, WriteLog, Writer, longest_gap_ms, monotonic_ms
 from ledger.contract import Runtime
-from ledger.genesis import Genesis, load_genesis
+from ledger.genesis import load_genesis
 from ledger.refusal import Reason, Refused, Text
 
 HOST = "127.0.0.1"
@@ -61,8 +62,6 @@ class DemoPlan:
     runtime: Runtime
     commitment: Callable[[str], str]
     """The contract's commitment to a box's token."""
-    connect: Callable[[list[str], Genesis], contextlib.AbstractAsyncContextManager[Submitter]]
-    """A client over these nodes, the first of them preferred."""
     base_port: int | None = None
     rate_per_s: float = RATE_PER_S
     week: Week = field(default_factory=load_week)
@@ -148,7 +147,7 @@ class _Loader:
     net: Localnet
     log: WriteLog
     signer: Signer
-    clients: list[Submitter]
+    clients: Sequence[Submitter]
     salt: bytes
     progress: Progress
 
@@ -192,25 +191,33 @@ async def _loader(plan: DemoPlan, net: Localnet, progress: Progress) -> AsyncIte
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(log.close)
         urls = net.urls
-        clients = [
-            await stack.enter_async_context(plan.connect(urls[n:] + urls[:n], genesis)) for n in range(len(urls))
-        ]
+        clients = [await stack.enter_async_context(connect(urls[n:] + urls[:n])) for n in range(len(urls))]
         yield _Loader(plan, net, log, Signer(genesis.chain_id, keys), clients, genesis.chain_id, progress)
 
 
 # -- staying up --------------------------------------------------------------------------------------------------------
 
 
-async def load(plan: DemoPlan, net: Localnet, progress: Progress) -> int:
-    """Start all nodes and write the week into them, if it is not there yet. How many writes were made."""
-    async with Watch(net.urls) as watch:
-        readings = await _start(net, watch, progress)
-        if any(s.height > 0 for s in states(readings)):
-            return 0
-        async with _loader(plan, net, progress) as loader:
-            await loader.masters()
-            await loader.week()
-            return len(loader.log.writes)
+async def stay_up(plan: DemoPlan, progress: Progress, ready: Callable[[Localnet], None]) -> None:
+    """The demo for people: nodes, the week, then up until it is cancelled (Ctrl-C), which ends every node in order.
+
+    An earlier demo in the same folder goes on where it was; `ready` is told when there is something to look at.
+    """
+    net = Localnet(plan.data) if is_there(plan.data) else prepare(plan)
+    try:
+        async with Watch(net.urls) as watch:
+            readings = await _start(net, watch, progress)
+            if all(s.height == 0 for s in states(readings)):
+                async with _loader(plan, net, progress) as loader:
+                    await loader.masters()
+                    await loader.week()
+        ready(net)
+        while True:
+            await asyncio.sleep(1.0)
+            net.check_alive()
+    finally:
+        progress.stage("stopping all nodes")
+        net.stop_all()
 
 
 async def _start(net: Localnet, watch: Watch, progress: Progress) -> list[Reading]:

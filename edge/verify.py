@@ -226,11 +226,12 @@ def verify_urls(
     Fault `split_view` names the height where two nodes part.
     """
     height, _ = _fetch(urls[0], 0, 1, token)
-    streams = [_blocks_over_http(url, height, token) for url in urls]
+    streams = [blocks_over_http(url, height, token) for url in urls]
     return _audited(_same_everywhere(urls, streams), genesis, runtime, progress, height, jobs)
 
 
-def _blocks_over_http(url: str, last: int, token: str | None) -> Iterator[StoredBlock]:
+def blocks_over_http(url: str, last: int, token: str | None) -> Iterator[StoredBlock]:
+    """The blocks of a running node from the genesis to the height `last`, a page at a time."""
     height = 0
     while height <= last:
         _, page = _fetch(url, height, 200, token)

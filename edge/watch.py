@@ -1,4 +1,4 @@
-"""Looks at nodes one by one over HTTP: which answer, where each stands, whether they are enough; takes their blocks.
+"""Looks at nodes one by one over HTTP: which answer, where each stands, whether they are enough.
 
 Not a client: nothing fails over here, since how each single node does is what is asked.
 """
@@ -7,26 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import aiohttp
 import msgspec
 
-from edge.archive import MAX_RECORD_BYTES
-from ledger.audit import StoredBlock
-from ledger.encoding import Wire, unpack
 from ledger.refusal import Reason, Refused, Text
 
 TIMEOUT_S = 3.0
 POLL_S = 0.05
-BLOCKS_AT_A_TIME = 500
 
 
 class WatchReason(Reason):
-    NO_ANSWER = Text("{url} は応答しません: {detail}", "{url} does not answer: {detail}")
-    NOT_A_NODE = Text("{url} の応答はノードのものではありません: {detail}", "{url} is no node of ours: {detail}")
     NOT_IN_TIME = Text("{within_s} 秒以内に {what} になりませんでした", "not within {within_s} s: {what}")
 
 
@@ -58,6 +51,10 @@ class NodeState(msgspec.Struct, frozen=True):
     equivocations: int
     advice: tuple[AdviceText, ...]
 
+    @property
+    def reaches_quorum(self) -> bool:
+        return len(self.reachable) >= self.quorum
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -66,14 +63,6 @@ class Reading:
     url: str
     state: NodeState | None
     failure: str = ""
-
-
-class _BlockFrame(Wire, frozen=True):
-    """A block as `GET /v1/archive` sends it."""
-
-    block: Annotated[bytes, msgspec.Meta(max_length=MAX_RECORD_BYTES)]
-    certificate: bytes
-    receipts: tuple[bytes, ...]
 
 
 class Watch:
@@ -110,9 +99,9 @@ class Watch:
         deadline = asyncio.get_running_loop().time() + within_s
         while True:
             readings = await self.read()
-            if all(r.state is not None and r.state.in_sync for r in readings) and has_quorum(readings):
+            if all(r.state is not None and r.state.in_sync and r.state.reaches_quorum for r in readings):
                 return readings
-            self._check_time(deadline, within_s, "all nodes answer and reach a quorum")
+            self._check_time(deadline, within_s, "every node answers and reaches a quorum")
             await asyncio.sleep(POLL_S)
 
     async def until_equal(self, within_s: float) -> list[Reading]:
@@ -129,36 +118,6 @@ class Watch:
     def _check_time(self, deadline: float, within_s: float, what: str) -> None:
         if asyncio.get_running_loop().time() > deadline:
             raise Refused(WatchReason.NOT_IN_TIME, what=what, within_s=int(within_s))
-
-    async def blocks(self, url: str, from_height: int = 0) -> AsyncIterator[StoredBlock]:
-        """The blocks of one node, from a height to its head."""
-        height = from_height
-        while True:
-            got = await self._some_blocks(url, height)
-            for frame in got:
-                yield StoredBlock(height, frame.block, frame.certificate or None, frame.receipts)
-                height += 1
-            if not got:
-                return
-
-    async def _some_blocks(self, url: str, height: int) -> list[_BlockFrame]:
-        frames: list[_BlockFrame] = []
-        try:
-            query = {"from": str(height), "limit": str(BLOCKS_AT_A_TIME)}
-            async with self._session.get(f"{url}/v1/archive", params=query) as answer:
-                if answer.status != 200:
-                    raise Refused(WatchReason.NOT_A_NODE, url=url, detail=f"/v1/archive answers {answer.status}")
-                while head := await answer.content.read(4):
-                    while len(head) < 4:
-                        head += await answer.content.readexactly(4 - len(head))
-                    length = int.from_bytes(head, "big")
-                    if length > MAX_RECORD_BYTES:
-                        raise Refused(WatchReason.NOT_A_NODE, url=url, detail=f"a block of {length} bytes")
-                    body = await answer.content.readexactly(length)
-                    frames.append(unpack(_BlockFrame, body, MAX_RECORD_BYTES))
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError, TimeoutError) as error:
-            raise Refused(WatchReason.NO_ANSWER, url=url, detail=str(error)[:120]) from None
-        return frames
 
 
 def states(readings: Sequence[Reading]) -> list[NodeState]:

@@ -1,0 +1,112 @@
+"""What people see in a terminal: progress, the demo's report, the state of a network as lines of text."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+
+from edge.demo import Report
+from edge.watch import Reading, quorum_line, states
+from ledger.refusal import Language
+
+BAR_WIDTH = 30
+REDRAW_EVERY_S = 0.1
+
+
+class TerminalProgress:
+    """Stages as lines, counts as a bar that is redrawn in place. On standard error: the result alone goes to output."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar = False
+        self._drawn_at = 0.0
+        self._started = time.monotonic()
+
+    def __enter__(self) -> TerminalProgress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end_bar()
+
+    def stage(self, text: str) -> None:
+        if not self._quiet:
+            self._end_bar()
+            self._write(f"{time.monotonic() - self._started:6.1f} s  {text}\n")
+
+    def done(self, count: int, total: int) -> None:
+        now = time.monotonic()
+        if self._quiet or not sys.stderr.isatty() or (now - self._drawn_at < REDRAW_EVERY_S and count < total):
+            return
+        self._drawn_at, self._bar = now, True
+        filled = BAR_WIDTH * min(count, total) // max(total, 1)
+        self._write(f"\r          [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {count} of {total}")
+
+    def _end_bar(self) -> None:
+        if self._bar:
+            self._write("\n")
+            self._bar = False
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def audit_progress(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar for an audit: the height that has passed, of how many where that is known."""
+    with TerminalProgress(quiet=quiet) as progress:
+        yield lambda height, last: progress.done(height, last or height + 1)
+
+
+def status_lines(readings: Sequence[Reading], language: Language) -> list[str]:
+    """One line a node, what is wrong and what to do, and at last whether there is a quorum."""
+    lines = [f"{'node':<14} {'height':>8} {'round':>5}  {'head':<16} {'leader':<14} state"]
+    for reading in readings:
+        state = reading.state
+        if state is None:
+            lines.append(f"{reading.url}: no answer ({reading.failure})")
+            continue
+        if state.halted is not None:
+            standing = f"halted: {state.halted}"
+        elif not state.in_sync:
+            standing = f"behind (the best is at {state.best_height})"
+        elif state.observe_through_height > state.height:
+            standing = f"observes until height {state.observe_through_height}"
+        else:
+            standing = "votes" if state.votes else "observes"
+        lines.append(
+            f"{state.node_id:<14} {state.height:>8} {state.round:>5}  {state.head_hash[:16]} {state.leader:<14} "
+            f"{standing}"
+        )
+    advice = dict.fromkeys(
+        (a.text_ja if language == "ja" else a.text) for state in states(readings) for a in state.advice
+    )
+    lines.extend(f"! {text}" for text in advice)
+    lines.append(quorum_line(readings))
+    return lines
+
+
+def report_lines(report: Report) -> list[str]:
+    """The demo's short report."""
+    once = "each in the chain exactly once on every node" if report.ok else "NOT all as they should be"
+    lines = [
+        f"nodes        {report.nodes}",
+        f"writes       {report.writes} sent, {report.acknowledged} acknowledged, {once}",
+        f"longest gap  {report.longest_gap_ms} ms without an acknowledgement ({report.killed}, the leader, was killed)",
+        f"recovery     {report.killed} was level with the others {report.back_after_ms} ms after its restart",
+        f"height       {report.height}, heads {'equal' if report.heads_equal else 'NOT EQUAL'}",
+    ]
+    for one in report.checked:
+        result = "no fault" if not one.problems else "FAULT"
+        lines.append(
+            f"audit        {one.node_id:<12} {result}: {one.transactions} transactions, {one.values} stored values, "
+            f"{one.blocks_per_s} blocks/s"
+        )
+    lines.extend(f"PROBLEM      {problem}" for problem in report.problems)
+    lines.append(f"{'ok' if report.ok else 'FAILED'}           in {report.seconds} s")
+    return lines
