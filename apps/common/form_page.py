@@ -88,6 +88,10 @@ class FormPage(Generic[T]):
     methods: tuple[str, ...] = field(default=("GET", "POST"), init=False)
     renews_form: bool = field(default=True, init=False)
 
+    def __post_init__(self) -> None:
+        if self.review and self.takes_files:
+            raise ValueError(f"{self.name}: a file is not carried over a review step; set review=False")
+
     @property
     def takes_files(self) -> bool:
         return any(spec.kind == "file" for spec in forms.specs(self.form).values())
