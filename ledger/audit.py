@@ -331,8 +331,13 @@ def _differs(reason: AuditReason, key: bytes) -> Fault:
 def describe(key: bytes) -> tuple[int | None, str]:
     """The height that a key of the store belongs to, where it does, and what it is, for people."""
     kind, rest = key[:1], key[1:]
-    if kind in (layout.BLOCK, layout.CERTIFICATE, layout.RECEIPTS) and len(rest) == 8:
-        names = {layout.BLOCK: "block", layout.CERTIFICATE: "certificate", layout.RECEIPTS: "receipts"}
+    names = {
+        layout.BLOCK: "block",
+        layout.CERTIFICATE: "certificate",
+        layout.RECEIPTS: "receipts",
+        layout.VALIDATORS: "validator set",
+    }
+    if kind in names and len(rest) == 8:
         return int.from_bytes(rest, "big"), names[kind]
     if kind == layout.STATE:
         return None, f"state row {rest.decode('utf-8', 'replace')}"

@@ -186,6 +186,16 @@ class Chain:
     def receipts(self, height: int) -> tuple[Receipt, ...]:
         return tuple(unpack(Receipt, raw, len(raw)) for raw in self.raw_receipts(height))
 
+    def validator_changes(self, after: int, limit: int) -> list[tuple[int, ValidatorSet]]:
+        """The heights above `after` that changed the validator set, each with the set that votes from then on."""
+        start = layout.of_height(layout.VALIDATORS, after + 1)
+        changes: list[tuple[int, ValidatorSet]] = []
+        for key, raw in self._kv.scan(start, after_prefix(layout.VALIDATORS)):
+            if len(changes) == min(limit, MAX_PAGE):
+                break
+            changes.append((int.from_bytes(key[1:], "big"), unpack(ValidatorSet, raw)))
+        return changes
+
     def find(self, transaction_id: bytes) -> Location | None:
         position = self._kv.get(layout.TRANSACTION + transaction_id)
         if position is None:

@@ -17,7 +17,7 @@ from ledger.encoding import Wire, pack, unpack
 from ledger.kv import Reader
 from ledger.overlay import Overlay
 from ledger.refusal import BrokenInvariant, Reason, Refused, Text
-from ledger.registry import ACCOUNTS, NODES, Account, Parameters
+from ledger.registry import ACCOUNTS, NODES, ORGANISATIONS, Account, Parameters
 from ledger.types import (
     MAX_LIFETIME_MS,
     Block,
@@ -160,7 +160,8 @@ def check_transaction(
     """The sender's account if the transaction may enter a block at time `now_ms`, but for its signature.
 
     `Refused(TransactionReason)` if it belongs to another chain, has expired or expires more than an hour ahead, is
-    committed already, or its account is unknown or revoked or does not hold the key that signs.
+    committed already, or its account is unknown, revoked, of an organisation that is no member any more, or does not
+    hold the key that signs.
     """
     body = transaction.body
     if body.chain_id != chain_id:
@@ -173,7 +174,7 @@ def check_transaction(
     if row is None:
         raise Refused(TransactionReason.UNKNOWN_ACCOUNT, account=body.sender)
     account = _account(row)
-    if account.revoked:
+    if account.revoked or state.get(ORGANISATIONS.key(account.organisation)) is None:
         raise Refused(TransactionReason.REVOKED_ACCOUNT, account=body.sender)
     if body.public_key not in account.keys:
         raise Refused(TransactionReason.UNKNOWN_KEY, account=body.sender)
@@ -396,6 +397,9 @@ def apply_block(executed: ExecutedBlock, certificate: Certificate | None) -> dic
         batch[layout.of_height(layout.CERTIFICATE, height)] = pack(certificate)
     elif height > 0:
         raise BrokenInvariant(f"block {height} has no certificate")
+    header = executed.block.header
+    if header.next_validators_hash != header.validators_hash:
+        batch[layout.of_height(layout.VALIDATORS, height)] = pack(executed.next_validators)
     for key, value in executed.writes.items():
         batch[layout.STATE + key] = value
     for path, node in executed.tree_writes.items():
