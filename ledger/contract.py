@@ -237,7 +237,11 @@ class Runtime:
             result = method.function(context, **arguments)
         except Refused as refusal:
             overlay.drop()
-            return Receipt(transaction.id, _code(body.contract, refusal.reason), refusal.params, (), {})
+            code = _code(body.contract, refusal.reason)
+            if self._reasons.get(code) is not refusal.reason:
+                # Not a rule of this contract: its own rows do not decode, say. That is no user's fault.
+                raise BrokenInvariant(f"{body.contract}.{body.method} refused with {refusal}") from refusal
+            return Receipt(transaction.id, code, refusal.params, (), {})
         overlay.keep()
         if result is not None and not isinstance(result, dict):
             raise BrokenInvariant(f"{body.contract}.{body.method} returned {type(result).__name__}")

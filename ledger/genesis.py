@@ -17,7 +17,6 @@ from ledger.kv import MemoryKeyValue
 from ledger.overlay import Overlay
 from ledger.refusal import Reason, Refused, Text
 from ledger.registry import (
-    ACCOUNTS,
     CONTRACT_VERSIONS,
     GENESIS_FACT,
     MAX_KEYS,
@@ -147,7 +146,7 @@ def genesis_block(genesis: Genesis) -> ExecutedBlock:
     for organisation in genesis.organisations:
         ORGANISATIONS.put(state, organisation.code, organisation)
     for account in genesis.accounts:
-        ACCOUNTS.put(state, account.account_id, account)
+        registry.put_account(state, account)
     for node in genesis.nodes:
         NODES.put(state, node.node_id, node)
     for version in genesis.contracts:

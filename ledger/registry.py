@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from ledger.encoding import Wire
 from ledger.kv import Reader
-from ledger.table import Table
+from ledger.table import Mark, Table, Writer
 from ledger.types import (
     AccountId,
     Height,
@@ -112,6 +112,8 @@ class GenesisFact(Wire, frozen=True):
 
 ORGANISATIONS = Table("governance", "organisation", Organisation)
 ACCOUNTS = Table("governance", "account", Account)
+OPERATORS = Table("governance", "operator", Mark)
+"""`<organisation>/<account>` of every account with the role operator, revoked or not."""
 NODES = Table("governance", "node", Node)
 PARAMETERS = Table("governance", "parameters", Parameters)
 CONTRACT_VERSIONS = Table("governance", "contract", ContractVersions)
@@ -119,6 +121,17 @@ GENESIS_FACT = Table("governance", "genesis", GenesisFact)
 
 ONLY = "only"
 """The id of the one row of a table that has one row."""
+
+
+def put_account(state: Writer, account: Account) -> None:
+    """Write an account; those with the role operator stand in the index of their organisation."""
+    ACCOUNTS.put(state, account.account_id, account)
+    place = f"{account.organisation}/{account.account_id}"
+    listed = OPERATORS.get(state, place) is not None
+    if OPERATOR in account.roles and not listed:
+        OPERATORS.put(state, place, Mark())
+    elif listed and OPERATOR not in account.roles:
+        OPERATORS.delete(state, place)
 
 
 def validators(state: Reader) -> ValidatorSet:

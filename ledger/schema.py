@@ -50,6 +50,7 @@ def _unhex(kind: Any, value: object) -> object:
     if isinstance(value, str):
         if kind is bytes or (_is_union(kind) and bytes in map(_bare, get_args(kind)) and str not in get_args(kind)):
             return bytes.fromhex(value)
+        value.encode()  # UnicodeEncodeError, a ValueError: half a surrogate pair is no text
         return value
     if isinstance(value, list | tuple):
         if _is_union(kind):

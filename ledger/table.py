@@ -13,6 +13,10 @@ from ledger.kv import Reader, after_prefix
 Row = TypeVar("Row", bound=Wire)
 
 
+class Mark(Wire, frozen=True):
+    """A row of an index: that it is there says everything."""
+
+
 class Writer(Reader, Protocol):
     def put(self, key: bytes, value: bytes) -> None: ...
 

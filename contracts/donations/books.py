@@ -16,14 +16,13 @@ from contracts.donations.types import (
     OPEN_NEEDS,
     OPEN_OFFERS,
     PLEDGES,
-    Mark,
     Need,
     Offer,
     OfferStatus,
 )
 from ledger.contract import Context
 from ledger.refusal import BrokenInvariant
-from ledger.table import Table, Writer
+from ledger.table import Mark, Table, Writer
 
 Bucket = Literal["open", "pledged", "requested", "shipped", "arrived"]
 

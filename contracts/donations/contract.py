@@ -270,6 +270,16 @@ class Donations(Contract):
         ctx.emit("mail_sent", told[:1], kind=kind)
         return None
 
+    @call(roles=[APP])
+    def record_view(
+        self, ctx: Context, viewer: Pseudonym, municipality: MunicipalCode, kind: Code, about: Filter = "",
+        occurred_ms: TimeMs | None = None,
+    ) -> Result:  # fmt: skip
+        """X5: an officer of a municipality has seen personal data: who (a pseudonym), what kind, about what, when."""
+        at_ms = masters.happened(ctx, occurred_ms)
+        ctx.emit("viewed", [f"access:{municipality}"], viewer=viewer, kind=kind, about=about, occurred_ms=at_ms)
+        return None
+
     # -- queries -------------------------------------------------------------------------------------------------------
 
     @query

@@ -14,7 +14,6 @@ from contracts.donations.types import (
     OPEN_NEEDS,
     PLEDGES,
     Beneficiaries,
-    Mark,
     Need,
     Offer,
     Priority,
@@ -22,6 +21,7 @@ from contracts.donations.types import (
 from ledger.contract import Context, Result
 from ledger.kv import Reader
 from ledger.refusal import BrokenInvariant, Refused
+from ledger.table import Mark
 
 
 def known(state: Reader, need_id: str) -> Need:

@@ -6,10 +6,11 @@ import msgspec
 
 from contracts.donations import books, masters, needs
 from contracts.donations.reasons import DonationsReason
-from contracts.donations.types import MAX_PLEDGES, OFFERS, OFFERS_OF, PLEDGES, Mark, Offer
+from contracts.donations.types import MAX_PLEDGES, OFFERS, OFFERS_OF, PLEDGES, Offer
 from ledger.contract import Context, Result
 from ledger.kv import Reader
 from ledger.refusal import Refused
+from ledger.table import Mark
 
 
 def known(state: Reader, offer_id: str) -> Offer:

@@ -19,7 +19,6 @@ from contracts.donations.types import (
     TOKENS,
     Box,
     Found,
-    Mark,
     Need,
     Offer,
     Request,
@@ -29,6 +28,7 @@ from contracts.donations.types import (
 from ledger.contract import Context, Result
 from ledger.kv import Reader
 from ledger.refusal import BrokenInvariant, Refused
+from ledger.table import Mark
 
 EndStatus = Literal["cancelled", "lost", "returned"]
 """How a request ends when not all of its boxes arrive."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ledger.encoding import Wire
-from ledger.table import Table
+from ledger.table import Mark, Table
 from ledger.types import AccountId, Hash, MunicipalCode, TimeMs, whole
 
 Code = Annotated[str, whole(r"[a-z0-9][a-z0-9-]{0,47}")]
@@ -167,10 +167,6 @@ class Mail(Wire, frozen=True):
     recipient: Hash
     about: Code
     sent_ms: TimeMs
-
-
-class Mark(Wire, frozen=True):
-    """A row of an index: that it is there says everything."""
 
 
 class Found(Wire, frozen=True):

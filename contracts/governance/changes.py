@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ledger.encoding import Wire
-from ledger.registry import Parameters
+from ledger.registry import MAX_KEYS, Parameters
 from ledger.table import Table
 from ledger.types import AccountId, Hash, Height, MunicipalCode, Name, NodeId, PublicKey, Signature, TimeMs, whole
 from ledger.votes import VoteKind
@@ -28,7 +28,7 @@ class AddOrganisation(Wire, frozen=True, tag="add_organisation"):
 
 
 class RemoveOrganisation(Wire, frozen=True, tag="remove_organisation"):
-    """The organisation's accounts are revoked one by one by itself; here it loses its say."""
+    """The organisation loses its say, its operators are revoked, and nothing that its accounts sign enters a block."""
 
     code: MunicipalCode
 
@@ -39,6 +39,13 @@ class GrantOperator(Wire, frozen=True, tag="grant_operator"):
 
 class RevokeOperator(Wire, frozen=True, tag="revoke_operator"):
     account: AccountId
+
+
+class ReplaceOperatorKeys(Wire, frozen=True, tag="replace_operator_keys"):
+    """Other keys for an operator whose own are lost, so that its organisation can act again."""
+
+    account: AccountId
+    keys: Annotated[tuple[PublicKey, ...], msgspec.Meta(min_length=1, max_length=MAX_KEYS)]
 
 
 class AddNode(Wire, frozen=True, tag="add_node"):
@@ -113,6 +120,7 @@ Change = (
     | RemoveOrganisation
     | GrantOperator
     | RevokeOperator
+    | ReplaceOperatorKeys
     | AddNode
     | AdmitValidator
     | ReplaceValidator
@@ -150,6 +158,12 @@ class LastChange(Wire, frozen=True):
     height: Height
 
 
+class FormerKey(Wire, frozen=True):
+    """The node that a key belonged to before it got another: what it signed then still binds it."""
+
+    node_id: NodeId
+
+
 class Evidence(Wire, frozen=True):
     """Two different votes of one node for one step, with their signatures: anybody can check them."""
 
@@ -157,6 +171,7 @@ class Evidence(Wire, frozen=True):
     kind: VoteKind
     height: Height
     round: int
+    public_key: PublicKey
     first_body: bytes
     first_signature: Signature
     second_body: bytes
@@ -167,4 +182,6 @@ class Evidence(Wire, frozen=True):
 PROPOSALS = Table("governance", "proposal", Proposal)
 OPEN_COUNTS = Table("governance", "open", OpenCount)
 LAST_CHANGE = Table("governance", "last_change", LastChange)
+FORMER_KEYS = Table("governance", "former_key", FormerKey)
+"""Hexadecimal key -> the node that it was of."""
 EVIDENCE = Table("governance", "evidence", Evidence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from contracts.governance import changes, execution
 from contracts.governance.changes import EVIDENCE, OPEN_COUNTS, PROPOSALS, Change, Evidence, OpenCount, Proposal
@@ -69,7 +70,7 @@ def _own_account(ctx: Context, account_id: str) -> Account:
 
 
 def _save(ctx: Context, account: Account, event: str) -> None:
-    ACCOUNTS.put(ctx.state, account.account_id, account)
+    registry.put_account(ctx.state, account)
     ctx.emit(event, [f"account:{account.account_id}"], organisation=account.organisation)
 
 
@@ -101,7 +102,7 @@ class Governance(Contract):
         a = _own_account(ctx, account)
         kept = (OPERATOR,) if OPERATOR in a.roles else ()
         roles = tuple(sorted({*_ordinary(roles), *kept}))
-        _save(ctx, Account(a.account_id, a.organisation, roles, a.keys, a.revoked), "roles_changed")
+        _save(ctx, replace(a, roles=roles), "roles_changed")
         return None
 
     @call(roles=[OPERATOR])
@@ -109,14 +110,14 @@ class Governance(Contract):
         """An operator stops an account of its own organisation: nothing it signs enters a block any more."""
         a = _own_account(ctx, account)
         keep_an_operator(ctx.state, a)
-        _save(ctx, Account(a.account_id, a.organisation, a.roles, a.keys, True), "account_revoked")
+        _save(ctx, replace(a, revoked=True), "account_revoked")
         return None
 
     @call(roles=[OPERATOR])
     def restore_account(self, ctx: Context, account: AccountId) -> Result:
         """An operator lets a revoked account of its own organisation sign again."""
         a = _own_account(ctx, account)
-        _save(ctx, Account(a.account_id, a.organisation, a.roles, a.keys, False), "account_restored")
+        _save(ctx, replace(a, revoked=False), "account_restored")
         return None
 
     @call(roles=[OPERATOR])
@@ -126,7 +127,7 @@ class Governance(Contract):
         if OPERATOR in a.roles and a.account_id != ctx.sender.account_id:
             raise Refused(GovernanceReason.OPERATOR_ROLE)
         keys = tuple(dict.fromkeys(check_new_key(k) for k in keys))
-        _save(ctx, Account(a.account_id, a.organisation, a.roles, keys, a.revoked), "keys_replaced")
+        _save(ctx, replace(a, keys=keys), "keys_replaced")
         return None
 
     @call(roles=[ANYBODY])
@@ -138,7 +139,7 @@ class Governance(Contract):
         if len(a.keys) == MAX_KEYS:
             raise Refused(GovernanceReason.TOO_MANY_KEYS, limit=MAX_KEYS)
         keys = (*a.keys, check_new_key(key))
-        _save(ctx, Account(a.account_id, a.organisation, a.roles, keys, a.revoked), "key_added")
+        _save(ctx, replace(a, keys=keys), "key_added")
         return None
 
     @call(roles=[ANYBODY])
@@ -150,7 +151,7 @@ class Governance(Contract):
         keys = tuple(k for k in a.keys if k != key)
         if not keys:
             raise Refused(GovernanceReason.LAST_KEY)
-        _save(ctx, Account(a.account_id, a.organisation, a.roles, keys, a.revoked), "key_removed")
+        _save(ctx, replace(a, keys=keys), "key_removed")
         return None
 
     # -- what a quorum of the organisations changes --------------------------------------------------------------------
@@ -177,6 +178,11 @@ class Governance(Contract):
     def propose_operator_removal(self, ctx: Context, account: AccountId) -> Result:
         """Propose that an account is no operator any more."""
         return self._propose(ctx, changes.RevokeOperator(account))
+
+    @call(roles=[OPERATOR])
+    def propose_operator_keys(self, ctx: Context, account: AccountId, keys: Keys) -> Result:
+        """Propose other keys for an operator that has lost its own."""
+        return self._propose(ctx, changes.ReplaceOperatorKeys(account, keys))
 
     @call(roles=[OPERATOR])
     def propose_node(
@@ -244,7 +250,7 @@ class Governance(Contract):
         code = ctx.sender.organisation
         if code in found.approvals:
             raise Refused(GovernanceReason.ALREADY_APPROVED, code=code)
-        return self._settle(ctx, proposal, msgspec.structs.replace(found, approvals=(*found.approvals, code)))
+        return self._settle(ctx, proposal, replace(found, approvals=(*found.approvals, code)))
 
     @call(roles=[OPERATOR])
     def withdraw(self, ctx: Context, proposal: AccountId) -> Result:
@@ -252,7 +258,7 @@ class Governance(Contract):
         found = self._open(ctx, proposal)
         if found.proposer != ctx.sender.organisation:
             raise Refused(GovernanceReason.NOT_THE_PROPOSER)
-        self._close(ctx, proposal, msgspec.structs.replace(found, status="withdrawn"))
+        self._close(ctx, proposal, replace(found, status="withdrawn"))
         ctx.emit("proposal_withdrawn", [f"proposal:{proposal}", *execution.subjects(found.change)])
         return None
 
@@ -262,13 +268,12 @@ class Governance(Contract):
         found = self._proposal(ctx, proposal)
         if found.status != "open" or ctx.time_ms < found.expires_ms:
             raise Refused(GovernanceReason.PROPOSAL_CLOSED, proposal=proposal, status=found.status)
-        self._close(ctx, proposal, msgspec.structs.replace(found, status="expired"))
+        self._close(ctx, proposal, replace(found, status="expired"))
+        ctx.emit("proposal_expired", [f"proposal:{proposal}", *execution.subjects(found.change)])
         return None
 
     def _propose(self, ctx: Context, change: Change) -> Result:
         code = ctx.sender.organisation
-        if ORGANISATIONS.get(ctx.state, code) is None:
-            raise Refused(GovernanceReason.NO_ORGANISATION, code=code)
         opened = OPEN_COUNTS.get(ctx.state, code) or OpenCount(0)
         if opened.count >= MAX_OPEN_PROPOSALS:
             raise Refused(GovernanceReason.TOO_MANY_PROPOSALS, code=code, limit=MAX_OPEN_PROPOSALS)
@@ -288,7 +293,7 @@ class Governance(Contract):
             PROPOSALS.put(ctx.state, proposal_id, proposal)
             return {"proposal": proposal_id, "status": "open", "approvals": approvals}
         execution.execute(ctx, ctx.chain_id, proposal.change)
-        self._close(ctx, proposal_id, msgspec.structs.replace(proposal, status="done"))
+        self._close(ctx, proposal_id, replace(proposal, status="done"))
         ctx.emit(kind_of(proposal.change), subjects)
         return {"proposal": proposal_id, "status": "done", "approvals": approvals}
 
@@ -315,23 +320,30 @@ class Governance(Contract):
     @call(roles=[OPERATOR])
     def record_evidence(
         self, ctx: Context, node_id: NodeId, kind: VoteKind, first_body: Body, first_signature: Signature,
-        second_body: Body, second_signature: Signature,
+        second_body: Body, second_signature: Signature, public_key: PublicKey | None = None,
     ) -> Result:  # fmt: skip
-        """Rule 12: two different signed votes of one node for one step are kept on the chain for everybody to check."""
+        """Rule 12: two different signed votes of one node for one step are kept on the chain for everybody to check.
+
+        `public_key`: the node's key at that time, if it has another today. Whether the node is then demoted or removed
+        is for the organisations to agree on.
+        """
         node = known_node(ctx.state, node_id)
+        key = node.public_key if public_key is None else public_key
+        if not execution.was_key_of(ctx.state, node, key):
+            raise Refused(GovernanceReason.NOT_EVIDENCE, detail="the key never was the node's")
         first, second = _body(kind, first_body), _body(kind, second_body)
         if first.chain_id != ctx.chain_id or second.chain_id != ctx.chain_id:
             raise Refused(GovernanceReason.NOT_EVIDENCE, detail="the votes belong to another chain")
         if (first.height, first.round) != (second.height, second.round) or first == second:
             raise Refused(GovernanceReason.NOT_EVIDENCE, detail="the votes are not two different ones for one step")
         for body, signature in ((first_body, first_signature), (second_body, second_signature)):
-            if not crypto.verify(node.public_key, payload(kind, body), signature):
+            if not crypto.verify(key, payload(kind, body), signature):
                 raise Refused(GovernanceReason.NOT_EVIDENCE, detail="a signature is not the node's")
         evidence_id = f"{node_id}/{kind}/{first.height}/{first.round}"
         if EVIDENCE.get(ctx.state, evidence_id) is not None:
             raise Refused(GovernanceReason.EVIDENCE_EXISTS)
         row = Evidence(
-            node_id, kind, first.height, first.round, first_body, first_signature, second_body, second_signature,
+            node_id, kind, first.height, first.round, key, first_body, first_signature, second_body, second_signature,
             ctx.time_ms,
         )  # fmt: skip
         EVIDENCE.put(ctx.state, evidence_id, row)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from contracts.governance import changes
-from contracts.governance.changes import LAST_CHANGE, Change, LastChange
+from contracts.governance.changes import FORMER_KEYS, LAST_CHANGE, Change, FormerKey, LastChange
 from contracts.governance.reasons import GovernanceReason
 from ledger import crypto, registry
 from ledger.contract import Context
@@ -18,6 +20,7 @@ from ledger.registry import (
     NODES,
     ONLY,
     OPERATOR,
+    OPERATORS,
     ORGANISATIONS,
     PARAMETERS,
     Account,
@@ -35,6 +38,9 @@ MAX_STATEMENT_AGE_BLOCKS = 1_000
 """How far a statement of being in sync may lie behind the block that admits the candidate."""
 MAX_ORGANISATIONS = 200
 MAX_NODES = 200
+"""Of all that ever were: a removed node may come back under its id, with another key."""
+MAX_OPERATORS = 16
+"""Of one organisation."""
 
 
 def execute(ctx: Context, chain_id: bytes, change: Change) -> None:
@@ -45,12 +51,14 @@ def execute(ctx: Context, chain_id: bytes, change: Change) -> None:
         case changes.RemoveOrganisation():
             _remove_organisation(ctx, change)
         case changes.GrantOperator():
-            account = known_account(ctx.state, change.account)
-            _put_account(ctx, account, roles=tuple(sorted({*account.roles, OPERATOR})))
+            _grant_operator(ctx, known_account(ctx.state, change.account))
         case changes.RevokeOperator():
-            account = known_account(ctx.state, change.account)
+            account = _operator(ctx.state, change.account)
             keep_an_operator(ctx.state, account)
-            _put_account(ctx, account, roles=tuple(r for r in account.roles if r != OPERATOR))
+            registry.put_account(ctx.state, replace(account, roles=tuple(r for r in account.roles if r != OPERATOR)))
+        case changes.ReplaceOperatorKeys():
+            keys = tuple(dict.fromkeys(check_new_key(key) for key in change.keys))
+            registry.put_account(ctx.state, replace(_operator(ctx.state, change.account), keys=keys))
         case changes.AddNode():
             _add_node(ctx, change)
         case changes.AdmitValidator():
@@ -66,7 +74,7 @@ def execute(ctx: Context, chain_id: bytes, change: Change) -> None:
             _rotate_node_key(ctx, chain_id, change)
         case changes.MoveNode():
             node = known_node(ctx.state, change.node_id)
-            NODES.put(ctx.state, node.node_id, _with(node, address=change.address))
+            NODES.put(ctx.state, node.node_id, replace(node, address=change.address))
         case changes.SetParameters():
             _set_parameters(ctx, change.parameters)
         case changes.ActivateContract():
@@ -80,7 +88,7 @@ def subjects(change: Change) -> tuple[str, ...]:
     match change:
         case changes.AddOrganisation() | changes.RemoveOrganisation():
             return (f"organisation:{change.code}",)
-        case changes.GrantOperator() | changes.RevokeOperator():
+        case changes.GrantOperator() | changes.RevokeOperator() | changes.ReplaceOperatorKeys():
             return (f"account:{change.account}",)
         case changes.ReplaceValidator():
             return (f"node:{change.leaving}", f"node:{change.node_id}")
@@ -117,32 +125,30 @@ def check_new_key(key: bytes) -> PublicKey:
     return key
 
 
+def operators(state: Reader, organisation: str) -> list[Account]:
+    """The accounts of an organisation that have the role operator, revoked or not."""
+    rows = OPERATORS.page(state, prefix=f"{organisation}/", limit=10_000)
+    return [known_account(state, row_id.split("/")[1]) for row_id, _ in rows]
+
+
 def keep_an_operator(state: Reader, leaving: Account) -> None:
     """An organisation must not lose its last operator: it could never act again."""
-    if OPERATOR not in leaving.roles:
-        return
-    after = ""
-    while True:
-        page = ACCOUNTS.page(state, after=after, limit=500)
-        if any(
-            a.organisation == leaving.organisation
-            and OPERATOR in a.roles
-            and not a.revoked
-            and a.account_id != leaving.account_id
-            for _, a in page
-        ):
-            return
-        if len(page) < 500:
-            raise Refused(GovernanceReason.LAST_OPERATOR, code=leaving.organisation)
-        after = page[-1][0]
+    others = (a for a in operators(state, leaving.organisation) if a.account_id != leaving.account_id)
+    if OPERATOR in leaving.roles and all(a.revoked for a in others):
+        raise Refused(GovernanceReason.LAST_OPERATOR, code=leaving.organisation)
 
 
-def _put_account(ctx: Context, account: Account, *, roles: tuple[str, ...]) -> None:
-    ACCOUNTS.put(
-        ctx.state,
-        account.account_id,
-        Account(account.account_id, account.organisation, roles, account.keys, account.revoked),
-    )
+def _operator(state: Reader, account_id: str) -> Account:
+    account = known_account(state, account_id)
+    if OPERATOR not in account.roles:
+        raise Refused(GovernanceReason.NOT_AN_OPERATOR, account=account_id)
+    return account
+
+
+def _grant_operator(ctx: Context, account: Account) -> None:
+    if len(operators(ctx.state, account.organisation)) >= MAX_OPERATORS:
+        raise Refused(GovernanceReason.TOO_MANY_OPERATORS, limit=MAX_OPERATORS)
+    registry.put_account(ctx.state, replace(account, roles=tuple(sorted({*account.roles, OPERATOR}))))
 
 
 def _add_organisation(ctx: Context, change: changes.AddOrganisation) -> None:
@@ -150,9 +156,11 @@ def _add_organisation(ctx: Context, change: changes.AddOrganisation) -> None:
         raise Refused(GovernanceReason.ORGANISATION_EXISTS, code=change.code)
     if ACCOUNTS.get(ctx.state, change.operator) is not None:
         raise Refused(GovernanceReason.ACCOUNT_EXISTS, account=change.operator)
+    if len(ORGANISATIONS.page(ctx.state, limit=MAX_ORGANISATIONS)) == MAX_ORGANISATIONS:
+        raise Refused(GovernanceReason.TOO_MANY_ORGANISATIONS, limit=MAX_ORGANISATIONS)
     key = check_new_key(change.operator_key)
     ORGANISATIONS.put(ctx.state, change.code, Organisation(change.code, change.name_ja, change.name_en))
-    ACCOUNTS.put(ctx.state, change.operator, Account(change.operator, change.code, (OPERATOR,), (key,), False))
+    registry.put_account(ctx.state, Account(change.operator, change.code, (OPERATOR,), (key,), False))
 
 
 def _remove_organisation(ctx: Context, change: changes.RemoveOrganisation) -> None:
@@ -161,6 +169,11 @@ def _remove_organisation(ctx: Context, change: changes.RemoveOrganisation) -> No
     nodes = NODES.page(ctx.state, limit=MAX_NODES)
     if any(n.organisation == change.code and n.standing != "removed" for _, n in nodes):
         raise Refused(GovernanceReason.ORGANISATION_IN_USE, code=change.code)
+    if len(ORGANISATIONS.page(ctx.state, limit=2)) == 1:
+        raise Refused(GovernanceReason.LAST_ORGANISATION)
+    for account in operators(ctx.state, change.code):
+        # If the organisation ever comes back, it is with the operator that is named then.
+        registry.put_account(ctx.state, replace(account, revoked=True))
     ORGANISATIONS.delete(ctx.state, change.code)
 
 
@@ -174,22 +187,6 @@ def known_node(state: Reader, node_id: str) -> Node:
     return node
 
 
-def _with(
-    node: Node,
-    *,
-    standing: Standing | None = None,
-    address: str | None = None,
-    public_key: bytes | None = None,
-) -> Node:
-    return Node(
-        node.node_id,
-        node.organisation,
-        node.public_key if public_key is None else public_key,
-        node.address if address is None else address,
-        node.standing if standing is None else standing,
-    )
-
-
 def _validator(state: Reader, node_id: str) -> Node:
     node = known_node(state, node_id)
     if node.standing != "validator":
@@ -198,18 +195,34 @@ def _validator(state: Reader, node_id: str) -> Node:
 
 
 def _free_key(state: Reader, key: bytes) -> PublicKey:
-    if any(n.public_key == key for _, n in NODES.page(state, limit=MAX_NODES)):
+    """A key that no node has or ever had: a signature by it says which node it is of."""
+    known = any(n.public_key == key for _, n in NODES.page(state, limit=MAX_NODES))
+    if known or FORMER_KEYS.get(state, key.hex()) is not None:
         raise Refused(GovernanceReason.KEY_IN_USE)
     return check_new_key(key)
+
+
+def _keep_former_key(ctx: Context, node: Node) -> None:
+    FORMER_KEYS.put(ctx.state, node.public_key.hex(), FormerKey(node.node_id))
+
+
+def was_key_of(state: Reader, node: Node, key: bytes) -> bool:
+    """Whether `key` is or was the node's."""
+    former = FORMER_KEYS.get(state, key.hex())
+    return key == node.public_key or (former is not None and former.node_id == node.node_id)
 
 
 def _add_node(ctx: Context, change: changes.AddNode) -> None:
     present = NODES.get(ctx.state, change.node_id)
     if present is not None and present.standing != "removed":
         raise Refused(GovernanceReason.NODE_EXISTS, node=change.node_id)
+    if present is None and len(NODES.page(ctx.state, limit=MAX_NODES)) == MAX_NODES:
+        raise Refused(GovernanceReason.TOO_MANY_NODES, limit=MAX_NODES)
     if ORGANISATIONS.get(ctx.state, change.organisation) is None:
         raise Refused(GovernanceReason.NO_ORGANISATION, code=change.organisation)
     key = _free_key(ctx.state, change.public_key)
+    if present is not None:
+        _keep_former_key(ctx, present)
     NODES.put(ctx.state, change.node_id, Node(change.node_id, change.organisation, key, change.address, "observer"))
 
 
@@ -237,7 +250,7 @@ def _leave(ctx: Context, node: Node, standing: Standing) -> None:
 
 
 def _stand(ctx: Context, node: Node, standing: Standing) -> None:
-    NODES.put(ctx.state, node.node_id, _with(node, standing=standing))
+    NODES.put(ctx.state, node.node_id, replace(node, standing=standing))
 
 
 def _one_change_a_block(ctx: Context) -> None:
@@ -264,7 +277,8 @@ def _rotate_node_key(ctx: Context, chain_id: bytes, change: changes.RotateNodeKe
     payload = in_sync_payload(chain_id, change.node_id, change.height, change.block_hash)
     if not crypto.verify(key, payload, change.signature):
         raise Refused(GovernanceReason.BAD_STATEMENT)
-    NODES.put(ctx.state, node.node_id, _with(node, public_key=key))
+    _keep_former_key(ctx, node)
+    NODES.put(ctx.state, node.node_id, replace(node, public_key=key))
     if node.standing == "validator":
         _one_change_a_block(ctx)
 

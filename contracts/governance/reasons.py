@@ -11,6 +11,8 @@ class GovernanceReason(Reason):
     ORGANISATION_IN_USE = Text(
         "団体 {code} にはまだノードがあります", "organisation {code} still has a node: remove its nodes first"
     )
+    LAST_ORGANISATION = Text("最後の団体は取り除けません", "the last organisation cannot be removed")
+    TOO_MANY_ORGANISATIONS = Text("団体は {limit} までです", "there are at most {limit} organisations")
     OTHER_ORGANISATION = Text(
         "他の団体({code})のアカウントは変更できません", "the account belongs to organisation {code}, not to yours"
     )
@@ -21,6 +23,8 @@ class GovernanceReason(Reason):
         "the role operator is given and taken by a quorum of the organisations only",
     )
     LAST_OPERATOR = Text("団体 {code} の最後の運用者です", "this would leave organisation {code} without an operator")
+    NOT_AN_OPERATOR = Text("アカウント {account} は運用者ではありません", "account {account} is not an operator")
+    TOO_MANY_OPERATORS = Text("1団体の運用者は {limit} までです", "an organisation has at most {limit} operators")
     BAD_KEY = Text("公開鍵が正しくありません", "the public key is not one that may sign")
     KEY_IN_USE = Text("この鍵は既に登録されています", "the key is registered already")
     NO_KEY = Text("この鍵は登録されていません", "the key is not one of the account's")
@@ -30,6 +34,10 @@ class GovernanceReason(Reason):
     TOO_MANY_KEYS = Text("鍵は {limit} 個までです", "an account has at most {limit} keys")
     NO_NODE = Text("ノード {node} は登録されていません", "there is no node {node}")
     NODE_EXISTS = Text("ノード {node} は既に登録されています", "node {node} is registered already")
+    TOO_MANY_NODES = Text(
+        "ノードは取り除いたものを含めて {limit} 台までです",
+        "there are at most {limit} nodes, the removed ones included",
+    )
     NOT_AN_OBSERVER = Text("ノード {node} は参加待ちではありません", "node {node} is not an observer: it is {standing}")
     NOT_A_VALIDATOR = Text("ノード {node} は検証者ではありません", "node {node} is not a validator: it is {standing}")
     LAST_VALIDATOR = Text("最後の検証者は取り除けません", "the last validator cannot be removed")

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.governance.contract import PROPOSAL_LIFETIME_MS, organisations_quorum
+from contracts.governance.execution import MAX_OPERATORS
 from ledger import registry
 from ledger.encoding import pack
 from ledger.refusal import Refused
@@ -154,6 +155,59 @@ def test_of_three_organisations_two_agree_and_of_four_three() -> None:
     assert organisations_quorum(world.chain.state) == 3
 
 
+def test_a_removed_organisation_signs_nothing_any_more_and_comes_back_with_the_operator_named_then(
+    world: World,
+) -> None:
+    g(world, O, "create_account", account="islander", roles=["donations.officer"], keys=[key_of("islander").public_key])
+    agree(world, "propose_organisation_removal", code=OSHIMA)
+    for sender in (O, "islander"):
+        assert world.block(world.transaction(sender, "governance", "add_key", key=key_of("z").public_key)) == []
+    agree(world, "propose_organisation", code=OSHIMA, name_ja="大島町", name_en="Oshima", operator="operator-new",
+          operator_key=key_of("operator-new").public_key)  # fmt: skip
+    assert world.query("governance", "account", account=O)["revoked"] is True
+    g(world, "operator-new", "revoke_account", account="islander")
+
+
+def test_an_organisation_with_a_node_and_the_last_one_stay(world: World) -> None:
+    proposed = g(world, T, "propose_organisation_removal", code=HACHIOJI)
+    assert no(world, O, "approve", proposal=proposed["proposal"]) == "organisation_in_use"
+    alone = World(organisations=1)
+    add = {"node_id": "node-2", "organisation": HACHIOJI, "public_key": key_of("n2").public_key, "address": "h:1"}
+    g(alone, H, "propose_node", **add)
+    assert no(alone, H, "propose_organisation_removal", code=HACHIOJI) == "organisation_in_use"
+
+
+def test_an_organisation_whose_operator_lost_its_key_gets_another_by_agreement(world: World) -> None:
+    new = key_of("found-again")
+    proposed = g(world, H, "propose_operator_keys", account="clerk", keys=[new.public_key])
+    assert no(world, T, "approve", proposal=proposed["proposal"]) == "not_an_operator"
+    agree(world, "propose_operator_keys", account=O, keys=[new.public_key])
+    assert world.query("governance", "account", account=O)["keys"] == [new.public_key.hex()]
+    assert world.block(world.transaction(O, "governance", "add_key", key=key_of("z").public_key)) == []
+
+
+def test_an_operator_leaves_once_there_is_another(world: World) -> None:
+    agree(world, "propose_operator", account="clerk")
+    agree(world, "propose_operator_removal", account=H)
+    assert no(world, "clerk", "revoke_account", account="clerk") == "last_operator"
+    proposed = g(world, "clerk", "propose_operator_removal", account=H)
+    assert no(world, T, "approve", proposal=proposed["proposal"]) == "not_an_operator"
+
+
+def test_operators_of_an_organisation_are_bounded(world: World) -> None:
+    for number in range(MAX_OPERATORS - 1):
+        name = f"op-{number}"
+        g(world, H, "create_account", account=name, roles=[], keys=[key_of(name).public_key])
+        agree(world, "propose_operator", account=name)
+    proposed = g(world, H, "propose_operator", account="clerk")
+    assert no(world, T, "approve", proposal=proposed["proposal"]) == "too_many_operators"
+
+
+def test_an_id_that_ends_in_a_line_break_is_no_id(world: World) -> None:
+    args = {"account": "clerk2\n", "roles": [], "keys": [key_of("c").public_key]}
+    assert no(world, H, "create_account", **args) == "runtime.bad_arguments"
+
+
 # -- validators --------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +301,24 @@ def test_two_different_votes_for_one_step_are_recorded_once(world: World) -> Non
     assert no(world, T, "record_evidence", **evidence(world, one, other)) == "evidence_exists"
     (row,) = world.query("governance", "evidence")
     assert row["evidence"]["node_id"] == "node-1"
+
+
+def test_votes_under_a_key_that_was_rotated_away_are_still_evidence_and_the_key_serves_no_other_node(
+    world: World,
+) -> None:
+    add_observer(world, "node-2")
+    chain_id, head = world.chain.chain_id, world.chain.head
+    old, new = key_of("node-2").public_key, key_of("node-2-new")
+    signed = new.sign(in_sync_payload(chain_id, "node-2", head.height, head.hash))
+    agree(world, "propose_node_key", node_id="node-2", public_key=new.public_key, height=head.height,
+          block_hash=head.hash, signature=signed)  # fmt: skip
+    one, other = Step(chain_id, 7, 0, bytes(32)), Step(chain_id, 7, 0, b"\x01" * 32)
+    args = evidence(world, one, other, "node-2") | {"node_id": "node-2"}
+    assert no(world, H, "record_evidence", **args) == "not_evidence"
+    assert no(world, H, "record_evidence", **args, public_key=key_of(O).public_key) == "not_evidence"
+    g(world, H, "record_evidence", **args, public_key=old)
+    again = g(world, H, "propose_node", node_id="node-3", organisation=OSHIMA, public_key=old, address="h:1")
+    assert no(world, T, "approve", proposal=again["proposal"]) == "key_in_use"
 
 
 def test_what_proves_nothing_is_no_evidence(world: World) -> None:
