@@ -12,10 +12,10 @@ import asyncio
 import contextlib
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from edge import demo_week
 from edge.demo_check import Checked, check_data
@@ -40,6 +40,8 @@ RATE_PER_S = 25.0
 START_WITHIN_S = 30.0
 CATCH_UP_WITHIN_S = 30.0
 MASTERS_AT_A_TIME = 8
+CHECK_EVERY_S = 0.5
+T = TypeVar("T")
 
 
 class DemoReason(Reason):
@@ -206,11 +208,9 @@ async def stay_up(plan: DemoPlan, progress: Progress, ready: Callable[[Localnet]
     net = Localnet(plan.data) if is_there(plan.data) else prepare(plan)
     try:
         async with Watch(net.urls) as watch:
-            readings = await _start(net, watch, progress)
+            readings = await _while_all_live(net, _start(net, watch, progress))
             if all(s.height == 0 for s in states(readings)):
-                async with _loader(plan, net, progress) as loader:
-                    await loader.masters()
-                    await loader.week()
+                await _while_all_live(net, _load(plan, net, progress))
         ready(net)
         while True:
             await asyncio.sleep(1.0)
@@ -220,10 +220,15 @@ async def stay_up(plan: DemoPlan, progress: Progress, ready: Callable[[Localnet]
         net.stop_all()
 
 
+async def _load(plan: DemoPlan, net: Localnet, progress: Progress) -> None:
+    async with _loader(plan, net, progress) as loader:
+        await loader.masters()
+        await loader.week()
+
+
 async def _start(net: Localnet, watch: Watch, progress: Progress) -> list[Reading]:
     progress.stage(f"starting {len(net.file.nodes)} nodes")
     net.start_all(with_parent=True)
-    net.wait_live(within_s=START_WITHIN_S)
     return await watch.until_quorum(START_WITHIN_S)
 
 
@@ -235,23 +240,12 @@ async def run_once(plan: DemoPlan, progress: Progress) -> Report:
     started = time.monotonic()
     net = prepare(plan)
     try:
-        async with Watch(net.urls) as watch:
-            await _start(net, watch, progress)
-            async with _loader(plan, net, progress) as loader:
-                await loader.masters()
-                writes = loader.log.writes
-                masters = len(writes)
-                killed = await _write_and_kill(loader, watch)
-                progress.stage(f"starting {killed} again")
-                restarted = time.monotonic()
-                net.start(killed, with_parent=True)
-                net.wait_live([killed], within_s=START_WITHIN_S)
-                readings = await watch.until_equal(CATCH_UP_WITHIN_S)
-                back_after_ms = int((time.monotonic() - restarted) * 1000)
+        run = await _while_all_live(net, _run(plan, net, progress))
         net.stop_all()
-        checked = _check(plan, net, writes, progress)
+        checked = _check(plan, net, run.writes, progress)
     finally:
         net.stop_all()
+    writes = run.writes
     problems = [problem for one in checked for problem in one.problems]
     heads = {(one.height, one.head_hash) for one in checked}
     if len(heads) != 1:
@@ -263,15 +257,54 @@ async def run_once(plan: DemoPlan, progress: Progress) -> Report:
         nodes=plan.nodes,
         writes=len(writes),
         acknowledged=len(writes) - unacknowledged,
-        longest_gap_ms=round(longest_gap_ms(writes[masters:])),
-        killed=killed,
-        back_after_ms=back_after_ms,
-        height=max(s.height for s in states(readings)),
+        longest_gap_ms=round(longest_gap_ms(writes[run.masters :])),
+        killed=run.killed,
+        back_after_ms=run.back_after_ms,
+        height=max(one.height for one in checked),
         heads_equal=len(heads) == 1,
         checked=tuple(checked),
         problems=tuple(problems),
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What happened while the nodes ran."""
+
+    writes: list[Write]
+    masters: int
+    """How many of the first writes registered shelters and items: before the clock of the gap began."""
+    killed: str
+    back_after_ms: int
+
+
+async def _run(plan: DemoPlan, net: Localnet, progress: Progress) -> _Run:
+    async with Watch(net.urls) as watch:
+        await _start(net, watch, progress)
+        async with _loader(plan, net, progress) as loader:
+            await loader.masters()
+            masters = len(loader.log.writes)
+            killed = await _write_and_kill(loader, watch)
+            progress.stage(f"starting {killed} again")
+            restarted = time.monotonic()
+            net.start(killed, with_parent=True)
+            await watch.until_equal(CATCH_UP_WITHIN_S)
+            return _Run(loader.log.writes, masters, killed, int((time.monotonic() - restarted) * 1000))
+
+
+async def _while_all_live(net: Localnet, work: Coroutine[object, object, T]) -> T:
+    """Do the work, but no longer than all nodes run that nobody has told to end: `Refused(DIED)` shows the log."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait([task], timeout=CHECK_EVERY_S)
+            net.check_alive()
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def _write_and_kill(loader: _Loader, watch: Watch) -> str:

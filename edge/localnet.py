@@ -84,6 +84,7 @@ class Localnet:
         except msgspec.DecodeError as error:
             raise Refused(LocalnetReason.BAD_NETWORK, path=str(path), detail=str(error)[:120]) from None
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._told_to_end: set[str] = set()
 
     @property
     def genesis_path(self) -> Path:
@@ -145,6 +146,7 @@ class Localnet:
                 env={**os.environ, "PYTHONPATH": _import_path()},
             )
         self._children[node_id] = child
+        self._told_to_end.discard(node_id)
         (home / "node.pid").write_text(f"{child.pid}\n", encoding="ascii")
         return child.pid
 
@@ -155,7 +157,7 @@ class Localnet:
     def check_alive(self) -> None:
         """`Refused(DIED)` with the end of its log if a node that was started here has ended by itself."""
         for node_id, child in self._children.items():
-            if child.poll() is not None:
+            if child.poll() is not None and node_id not in self._told_to_end:
                 log = self.log(node_id)
                 raise Refused(
                     LocalnetReason.DIED, node=node_id, code=child.returncode, log=str(log), tail=log_tail(log)
@@ -219,6 +221,7 @@ class Localnet:
         pid = self.pid(node_id)
         if pid is None:
             raise Refused(LocalnetReason.NOT_RUNNING, node=node_id)
+        self._told_to_end.add(node_id)
         try:
             os.kill(pid, number)
         except ProcessLookupError:
