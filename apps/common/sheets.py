@@ -162,7 +162,10 @@ def _bounded(rows: Iterable[Sequence[object]]) -> list[list[str]]:
     for row in rows:
         if len(read) > MAX_ROWS + 1:
             raise Refused(SheetReason.TOO_MANY_ROWS, limit=MAX_ROWS)
-        read.append([_cell_text(cell)[:MAX_CELL] for cell in row[:MAX_COLUMNS]])
+        cells = [_cell_text(cell)[:MAX_CELL] for cell in row[:MAX_COLUMNS]]
+        while cells and not cells[-1]:
+            cells.pop()
+        read.append(cells)
     while read and not any(read[-1]):
         read.pop()
     return read
@@ -232,7 +235,7 @@ def write_xlsx(sheets: Mapping[str, tuple[Sequence[str], Iterable[Sequence[Cell]
 
 def _with_fixed_times(data: bytes, moment: datetime) -> bytes:
     # The archive holds the time of writing in each entry, and the program's own idea of "modified": set both.
-    stamp = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second)
+    stamp = (max(1980, moment.year), moment.month, moment.day, moment.hour, moment.minute, moment.second)
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for entry in old.infolist():

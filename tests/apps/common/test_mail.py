@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -163,10 +164,12 @@ async def test_another_mail_server_understands_what_we_send(running: Running) ->
             taken.append(envelope)
             return "250 OK"
 
-    controller = Controller(Handler(), hostname="127.0.0.1", port=0)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(Handler(), hostname="127.0.0.1", port=port)
     controller.start()
     try:
-        running.kit.mails.smtp = Smtp("127.0.0.1", controller.server.sockets[0].getsockname()[1])
+        running.kit.mails.smtp = Smtp("127.0.0.1", port)
         queue(running)
         await running.kit.mails.work_once()
     finally:
