@@ -50,9 +50,8 @@ async def _run(config: LoadedConfig) -> None:
             values.node_id,
             read_private_key(config.path(values.node_key)),
             values.peer_listen,
-            dict(values.peers),
-            node.on_frame,
-            node.on_lost,
+            values.peers,
+            node,
         )
         limits = PoolLimits(values.pool_transactions, max_account_count=values.pool_transactions_per_account)
         consensus = Config(

@@ -220,6 +220,11 @@ class Replica:
                 assert_never(message)
         self._ask_for_blocks()
 
+    def on_peer_connected(self, peer: str, now: Now) -> None:
+        """There is a connection to a peer: it is told at once where this node stands."""
+        self._now = now
+        self._network.send(peer, self.status())
+
     def on_peer_lost(self, peer: str, now: Now) -> None:
         """The connection to a peer has gone."""
         self._now = now

@@ -1,6 +1,6 @@
-"""The replica in an event loop: sockets, clocks and threads around the synchronous machine of `edge/replica.py`.
+"""The replica in an event loop: sockets and clocks around the synchronous machine of `edge/replica.py`.
 
-One task, one thread calls the replica; signatures of transactions are checked in a thread pool beforehand, in batches.
+Everything happens in one thread; signatures of transactions are checked before the replica sees them, in slices.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from consensus.messages import Vote
 from edge.peers import Peers
 from edge.replica import Now, Replica, Submitted
-from edge.wire import MAX_GOSSIP, PeerMessage, Transactions, decode_message, encode_message
+from edge.wire import MAX_GOSSIP, Blocks, PeerMessage, Status, Transactions, decode_message, encode_message
 from ledger import layout, registry
 from ledger.chain import Chain
 from ledger.encoding import Wire, pack, unpack
-from ledger.kv import KeyValue
+from ledger.kv import KeyValue, after_prefix
 from ledger.refusal import Reason, Refused, Text
 from ledger.rules import ExecutedBlock
 from ledger.types import Certificate, Transaction, TransactionReason
@@ -30,9 +29,13 @@ log = logging.getLogger("daicho.node")
 
 MAX_INTAKE = 50_000
 """Transactions whose signature is still to be checked, of clients and peers together."""
-INTAKE_BATCH = 64
-MAX_EVIDENCE = 1_000
+INTAKE_BATCH = 32
+"""Signatures checked before the loop looks at its connections again: about 4 ms."""
+MAX_EVIDENCE_OF_NODE = 100
 RENEW_EVERY_S = 3_600.0
+
+BULK = (Transactions, Blocks)
+"""What goes to a peer after everything that the consensus waits for."""
 
 Wait = Literal["accepted", "committed", "everywhere"]
 T = TypeVar("T")
@@ -79,7 +82,6 @@ class NodeRuntime:
         self.fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._replica: Replica | None = None
         self._peers: Peers | None = None
-        self._threads = ThreadPoolExecutor(2, "signatures")
         self._arrivals: asyncio.Queue[_Arrival] = asyncio.Queue(MAX_INTAKE)
         self._on_the_way: dict[bytes, _Arrival] = {}
         self._waiting: dict[bytes, list[asyncio.Future[int]]] = {}
@@ -108,9 +110,10 @@ class NodeRuntime:
         return self._peers
 
     async def start(self) -> None:
-        await self.peers.start(self._nodes())
-        self._tasks = [self._spawn(self._take_arrivals()), self._spawn(self._renew())]
+        # First the votes in the journal (rule 8), then the peers: nothing may be answered before they are known.
         self._call(lambda: self.replica.start(now()))
+        self._tasks = [self._spawn(self._take_arrivals()), self._spawn(self._renew())]
+        await self.peers.start(self._nodes())
 
     async def stop(self) -> None:
         if self._timer is not None:
@@ -123,7 +126,6 @@ class NodeRuntime:
                 if not future.done():
                     future.set_exception(Refused(RuntimeReason.STOPPING))
         await self.peers.stop()
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
@@ -173,10 +175,11 @@ class NodeRuntime:
     # -- ports of the replica ------------------------------------------------------------------------------------------
 
     def send(self, peer: str, message: PeerMessage) -> None:
-        self.peers.send(peer, encode_message(message))
+        self.peers.send(peer, encode_message(message), bulk=isinstance(message, BULK))
 
     def broadcast(self, message: PeerMessage) -> None:
-        self.peers.broadcast(encode_message(message))
+        if self.peers.connected:
+            self.peers.broadcast(encode_message(message), bulk=isinstance(message, BULK))
 
     def committed(self, executed: ExecutedBlock, certificate: Certificate) -> None:
         height = executed.height
@@ -205,9 +208,9 @@ class NodeRuntime:
         """Rule 12: kept on disk, bounded, until an operator puts it on the chain."""
         self.counters["equivocations"] += 1
         log.error("validator %s has signed two different votes for height %s", first.node_id, first.height)
-        rows = self.kv.scan(layout.EVIDENCE, layout.EVIDENCE + b"\xff")
-        key = layout.EVIDENCE + f"{first.node_id}/{first.height}/{first.round}/{type(first).__name__}".encode()
-        if sum(1 for _ in rows) < MAX_EVIDENCE:
+        of_node = layout.EVIDENCE + f"{first.node_id}/".encode()
+        if sum(1 for _ in self.kv.scan(of_node, after_prefix(of_node))) < MAX_EVIDENCE_OF_NODE:
+            key = of_node + f"{first.height}/{first.round}/{type(first).__name__}".encode()
             self.kv.write({key: pack(EvidenceRow(pack(first), pack(second)))})
 
     def on_commit(self, listener: Callable[[ExecutedBlock], None]) -> None:
@@ -215,6 +218,9 @@ class NodeRuntime:
         self._commit_listeners.append(listener)
 
     # -- frames --------------------------------------------------------------------------------------------------------
+
+    def on_connected(self, peer: str) -> None:
+        self._call(lambda: self.replica.on_peer_connected(peer, now()))
 
     def on_frame(self, peer: str, payload: bytes) -> None:
         try:
@@ -226,8 +232,9 @@ class NodeRuntime:
             self._gossip_arrived(peer, message)
         else:
             self._call(lambda: self.replica.on_message(peer, message, now()))
-            self._peer_status_changed.set()
-            self._peer_status_changed = asyncio.Event()
+            if isinstance(message, Status):
+                self._peer_status_changed.set()
+                self._peer_status_changed = asyncio.Event()
 
     def on_lost(self, peer: str) -> None:
         self._call(lambda: self.replica.on_peer_lost(peer, now()))
@@ -256,20 +263,24 @@ class NodeRuntime:
         return True
 
     async def _take_arrivals(self) -> None:
-        """Check signatures a batch at a time in the threads, then hand the transactions to the replica."""
-        loop = asyncio.get_running_loop()
+        """Check signatures a slice at a time, and let the loop hear what the peers say between the slices.
+
+        Not in threads: each check gives up the interpreter lock and, while the loop is busy, waits 5 ms to have it
+        back. Measured: 190 checks a second in a thread beside a busy loop, 9,500 here.
+        """
         while True:
             batch = [await self._arrivals.get()]
             while len(batch) < INTAKE_BATCH and not self._arrivals.empty():
                 batch.append(self._arrivals.get_nowait())
-            transactions = [arrival.transaction for arrival in batch]
-            if len(batch) == 1:
-                signed = [transactions[0].is_signed()]
-            else:
-                signed = await loop.run_in_executor(self._threads, _check_signatures, transactions)
+            checked = [(a, self._is_known(a.transaction.id) or a.transaction.is_signed()) for a in batch]
             for arrival in batch:
                 self._on_the_way.pop(arrival.transaction.id, None)
-            self._hand_over([(a, ok) for a, ok in zip(batch, signed, strict=True)])
+            self._hand_over(checked)
+            await asyncio.sleep(0)
+
+    def _is_known(self, transaction_id: bytes) -> bool:
+        """Whether it has come another way meanwhile: then it is not taken, so its signature need not be checked."""
+        return transaction_id in self.replica.pool or self.chain.height_of(transaction_id) is not None
 
     def _hand_over(self, checked: Sequence[tuple[_Arrival, bool]]) -> None:
         submitted = [a for a, ok in checked if ok and a.origin is None]
@@ -322,7 +333,7 @@ class NodeRuntime:
                 answer: asyncio.Future[Submitted] = loop.create_future()
                 if not self._arrives(_Arrival(transaction, None, answer)):
                     raise Refused(RuntimeReason.OVERLOADED)
-                await answer
+                await asyncio.wait_for(answer, timeout_s)
             if wait == "accepted":
                 return None
             known = self.chain.height_of(transaction.id)
@@ -371,7 +382,3 @@ class NodeRuntime:
 
     def evidence_rows(self) -> list[EvidenceRow]:
         return [unpack(EvidenceRow, row) for _, row in self.kv.scan(layout.EVIDENCE, layout.EVIDENCE + b"\xff")]
-
-
-def _check_signatures(transactions: Sequence[Transaction]) -> list[bool]:
-    return [transaction.is_signed() for transaction in transactions]
