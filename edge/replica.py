@@ -295,6 +295,8 @@ class Replica:
 
     def next_deadline_ms(self) -> int:
         """When `on_tick` should be called at the latest, by the monotonic clock."""
+        if self.stopped():
+            return self._next_status_ms
         times = [self._next_status_ms]
         if self._timer_ms is not None:
             times.append(self._timer_ms)

@@ -158,6 +158,7 @@ def test_a_stopped_node_keeps_nothing_of_what_still_comes_in() -> None:
     replica = cluster[1].replica
     assert replica.stopped()
     assert len(replica._events) == 0
+    assert replica.next_deadline_ms() > cluster.now.monotonic_ms, "it does not ask to be woken without end"
 
 
 # -- failing over, restarting ------------------------------------------------------------------------------------------
