@@ -28,12 +28,10 @@ class Api:
     readers: ReadPolicy
     addresses: TokenBuckets
     accounts: TokenBuckets
-    streams: int = 0
-    """Event streams open."""
+    streams: set[asyncio.Task[object]] = field(default_factory=set)
+    """Event streams open: they are ended when the node stops."""
     waiting: int = 0
     """Requests that wait for a block."""
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when the node stops: streams end."""
     document: bytes = b""
     """The OpenAPI document."""
 

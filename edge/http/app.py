@@ -76,7 +76,8 @@ def make_app(node: NodeView, settings: HttpSettings, metrics: Metrics | None = N
         app.router.add_route(route.method, route.path, _bound(api, route))
 
     async def stop(_: web.Application) -> None:
-        api.stopping.set()
+        for task in api.streams:
+            task.cancel()
 
     app.on_shutdown.append(stop)
     return app

@@ -13,9 +13,18 @@ from edge.http.errors import ApiReason
 from edge.http.names import ARCHIVE_TYPE, JSON, OCTETS
 from edge.http.reads import LIMIT
 from edge.http.routing import Answer, Content, Handler, HeightText, Parameter, Route, answer, given, octets
-from edge.http.shapes import BlockView, CertificateView, HeaderPage, HeaderView, SummaryView, ValidatorsView
+from edge.http.shapes import (
+    BlockView,
+    CertificateView,
+    HeaderPage,
+    HeaderView,
+    SummaryView,
+    ValidatorChange,
+    ValidatorChanges,
+    ValidatorsView,
+)
 from ledger.encoding import Wire, pack
-from ledger.refusal import Refused
+from ledger.refusal import BrokenInvariant, Refused
 from ledger.rules import Receipts
 from ledger.types import Block, Receipt, Transaction
 
@@ -26,6 +35,9 @@ FRAME_LENGTH_BYTES = 4
 
 HEIGHT = Parameter("height", "path", HeightText, "A height, or `head` for the last block.", required=True)
 FROM = Parameter("from", "query", Annotated[int, msgspec.Meta(ge=0, lt=2**53)], "The first height.", default=0)
+AFTER_HEIGHT = Parameter(
+    "after", "query", Annotated[int, msgspec.Meta(ge=0, lt=2**53)], "Only changes after this height.", default=0
+)
 COUNT = Parameter(
     "limit", "query", Annotated[int, msgspec.Meta(ge=1, le=MAX_ARCHIVE_BLOCKS)], "How many blocks at most.", default=500
 )
@@ -144,6 +156,19 @@ async def validators(api: Api, request: web.Request) -> web.StreamResponse:
     return answer(ValidatorsView(chain.height + 1, members.quorum, members.faults, members.members))
 
 
+async def validator_changes(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/validators/changes"""
+    limit, chain = given(request, LIMIT, int), api.node.chain
+    found = chain.validator_changes(given(request, AFTER_HEIGHT, int), limit + 1)
+    changes: list[ValidatorChange] = []
+    for height, members in found[:limit]:
+        changed, certified = chain.header(height), chain.certificate(height)
+        if changed is None or certified is None:
+            raise BrokenInvariant(f"block {height} changed the validators and is not whole in the store")
+        changes.append(ValidatorChange(changed, certified, members.members))
+    return answer(ValidatorChanges(tuple(changes), found[limit - 1][0] if len(found) > limit else None))
+
+
 def _of_block(path: str, name: str, about: str, handler: Handler, content: Content, *errors: ApiReason) -> Route:
     return Route(
         "GET",
@@ -212,6 +237,17 @@ ROUTES = (
         "The validators of the next height.",
         validators,
         answers={200: Answer("The set.", (Content(JSON, ValidatorsView),))},
+        tag="blocks",
+    ),
+    Route(
+        "GET",
+        "/v1/validators/changes",
+        "listValidatorChanges",
+        "The blocks that changed the validator set, a page at a time: with them whoever has the genesis knows, and can "
+        "prove, who votes at any height.",
+        validator_changes,
+        parameters=(AFTER_HEIGHT, LIMIT),
+        answers={200: Answer("The changes.", (Content(JSON, ValidatorChanges),))},
         tag="blocks",
     ),
 )

@@ -21,7 +21,7 @@ from edge.http.names import EVENT_STREAM
 from edge.http.routing import Answer, Content, Parameter, Route, given
 from edge.http.shapes import StreamBlock, StreamEvent
 from ledger.chain import Chain, parse_cursor
-from ledger.refusal import Refused
+from ledger.refusal import BrokenInvariant, Refused
 from ledger.schema import to_plain
 from ledger.types import Transaction
 
@@ -110,13 +110,16 @@ async def stream(api: Api, request: web.Request) -> web.StreamResponse:
     position = position_after(resume, api.node.chain.height)
     # A reader that comes from a node further ahead waits here until this one is as far: nothing comes twice.
     await api.reach(position.height - 1, REACH_MS)
-    if api.streams >= api.settings.max_streams:
-        raise Refused(ApiReason.TOO_MANY_WAITING, count=api.streams)
-    api.streams += 1
+    if len(api.streams) >= api.settings.max_streams:
+        raise Refused(ApiReason.TOO_MANY_WAITING, count=len(api.streams))
+    task = asyncio.current_task()
+    if task is None:
+        raise BrokenInvariant("a request is answered outside a task")
+    api.streams.add(task)
     try:
         return await _run(api, request, position, wanted)
     finally:
-        api.streams -= 1
+        api.streams.discard(task)
 
 
 async def _run(api: Api, request: web.Request, position: Position, wanted: Filter) -> web.StreamResponse:
@@ -128,7 +131,7 @@ async def _run(api: Api, request: web.Request, position: Position, wanted: Filte
     chain = api.node.chain
     heartbeat_s = api.settings.heartbeat_ms / 1000
     passed_over = 0
-    while not api.stopping.is_set():
+    while True:
         if chain.height < position.height:
             if not await api.node.wait_for_height(position.height, heartbeat_s):
                 await response.write(b": still here\n\n")
@@ -141,7 +144,6 @@ async def _run(api: Api, request: web.Request, position: Position, wanted: Filte
             passed_over = 0
         position = Position(position.height + 1)
         await asyncio.sleep(0)
-    return response
 
 
 def _event(event: StreamEvent) -> bytes:

@@ -120,6 +120,20 @@ class ValidatorsView(msgspec.Struct, frozen=True):
     members: tuple[Validator, ...]
 
 
+class ValidatorChange(msgspec.Struct, frozen=True):
+    """A block that changed the validator set: `members` vote from the next height on, and hash to what it names."""
+
+    header: Header
+    certificate: Certificate
+    members: tuple[Validator, ...]
+
+
+class ValidatorChanges(msgspec.Struct, frozen=True):
+    changes: tuple[ValidatorChange, ...]
+    next: int | None
+    """The `after` of the following page; null at the end."""
+
+
 class StateView(msgspec.Struct, frozen=True):
     """A row, or proof of its absence (`value` null), under the state root of a certified header.
 

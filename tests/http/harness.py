@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -89,7 +89,8 @@ class FakeNode:
         self._listeners: list[Callable[[ExecutedBlock], None]] = []
 
     def status(self) -> NodeStatus:
-        others = [n for n in self.network.nodes if n is not self]
+        heights = {n.node_id: n.chain.height for n in self.network.nodes}
+        others = [v for v in self.chain.validators.ids if v != self.node_id]
         status = NodeStatus(
             node_id=self.node_id,
             round=0,
@@ -97,8 +98,8 @@ class FakeNode:
             votes=True,
             halted=None,
             observe_through_height=0,
-            best_height=max((n.chain.height for n in others), default=0),
-            peers=tuple(PeerStatus(n.node_id, True, n.chain.height) for n in others),
+            best_height=max(heights.values()),
+            peers=tuple(PeerStatus(v, True, heights.get(v)) for v in others),
             pool_count=len(self.pool),
             pool_bytes=sum(len(t.raw) for t in self.pool.values()),
             pool_oldest_wait_ms=0,
@@ -240,12 +241,25 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(network: Network, node: FakeNode, settings: HttpSettings) -> AsyncIterator[HttpServer]:
+async def serving(node: FakeNode) -> AsyncIterator[HttpServer]:
+    settings = HttpSettings()
     server = await serve(make_app(node, settings), settings, "127.0.0.1", 0)
     try:
         yield server
     finally:
         await server.close()
+
+
+def with_nodes(scenario: Callable[[Network, list[HttpServer]], Awaitable[T]], *, nodes: int = 4, served: int = 4) -> T:
+    """Run `scenario` against a network whose first `served` nodes each have their API."""
+
+    async def run() -> T:
+        network = Network(nodes, served=served)
+        async with AsyncExitStack() as stack:
+            servers = [await stack.enter_async_context(serving(node)) for node in network.nodes]
+            return await scenario(network, servers)
+
+    return asyncio.run(run())
 
 
 def with_api(scenario: Callable[[Served], Awaitable[T]], settings: HttpSettings | None = None, *, nodes: int = 4) -> T:
