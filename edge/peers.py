@@ -196,10 +196,10 @@ class Peers:
         loop = asyncio.get_running_loop()
         host, port = split_address(self._overrides.get(node_id) or self._nodes[node_id].address)
         try:
-            transport, link = await asyncio.wait_for(
-                loop.create_connection(Link, host, port, ssl=self._client_context, server_hostname=""),
-                HANDSHAKE_TIMEOUT_S,
-            )
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                transport, link = await loop.create_connection(
+                    Link, host, port, ssl=self._client_context, server_hostname=""
+                )
         except (OSError, TimeoutError) as error:  # what TLS refuses is an OSError too
             log.debug("cannot reach %s at %s:%s: %s", node_id, host, port, error)
             return False
@@ -231,9 +231,8 @@ class Peers:
         loop, link = asyncio.get_running_loop(), Link()
         try:
             # What it answers beside the transport differs between event loops: the link is held here.
-            transport, _ = await asyncio.wait_for(
-                loop.connect_accepted_socket(lambda: link, connection, ssl=self._server_context), HANDSHAKE_TIMEOUT_S
-            )
+            async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                transport, _ = await loop.connect_accepted_socket(lambda: link, connection, ssl=self._server_context)
         except (OSError, TimeoutError) as error:
             self.refused_connections += 1
             log.debug("a connection without a handshake: %s", error)

@@ -333,11 +333,15 @@ class NodeRuntime:
                 answer: asyncio.Future[Submitted] = loop.create_future()
                 if not self._arrives(_Arrival(transaction, None, answer)):
                     raise Refused(RuntimeReason.OVERLOADED)
-                await asyncio.wait_for(answer, timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await answer
             if wait == "accepted":
                 return None
             known = self.chain.height_of(transaction.id)
-            return known if known is not None else await asyncio.wait_for(committed, timeout_s)
+            if known is not None:
+                return known
+            async with asyncio.timeout(timeout_s):
+                return await committed
         except TimeoutError:
             raise Refused(RuntimeReason.NOT_YET) from None
         finally:
@@ -356,7 +360,8 @@ class NodeRuntime:
         while not self.is_everywhere(height):
             changed = self._peer_status_changed
             try:
-                await asyncio.wait_for(changed.wait(), max(0.0, deadline - time.monotonic()))
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    await changed.wait()
             except TimeoutError:
                 raise Refused(RuntimeReason.NOT_YET) from None
 
@@ -370,7 +375,8 @@ class NodeRuntime:
         while self.chain.height < height:
             changed = self._head_changed
             try:
-                await asyncio.wait_for(changed.wait(), max(0.0, deadline - time.monotonic()))
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    await changed.wait()
             except TimeoutError:
                 return False
         return True
