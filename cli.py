@@ -13,7 +13,6 @@ import os
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -22,101 +21,39 @@ import contracts
 import edge.verify
 import node as daicho_node
 from contracts.donations.shipments import commitment
+from edge import commands
 from edge.archive import Form
 from edge.config import load_config
+from edge.console import (
+    NO_ANSWER,
+    REFUSED,
+    Commands,
+    data_option,
+    existing_file,
+    existing_folder,
+    genesis_option,
+    json_option,
+    language,
+    nodes_option,
+    show,
+    url_option,
+)
 from edge.demo import DemoPlan, run_once, stay_up
 from edge.export import export_home, export_url
-from edge.init import CONFIG_NAME, MAX_NODES, PORTS_PER_NODE, Network, NetworkPlan, advice, create_network
+from edge.init import CONFIG_NAME, PORTS_PER_NODE, Network, NetworkPlan, advice, create_network
 from edge.localnet import NETWORK_NAME, Localnet, stop_with_parent
 from edge.municipalities import load_municipalities
 from edge.ports import free_base_port
-from edge.terminal import TerminalProgress, audit_progress, report_lines, status_lines
+from edge.terminal import TerminalProgress, audit_progress, block_lines, history_lines, report_lines, status_lines
 from edge.watch import Reading, Watch, has_quorum, leader, quorum, states
 from ledger.audit import Fault
 from ledger.genesis import load_genesis
-from ledger.refusal import Language, Refused
+from ledger.schema import to_plain
 
-DEFAULT_DATA = Path("daicho-data")
 DEFAULT_BASE_PORT = 27_700
 
 
-def language() -> Language:
-    """Refusals are told in Japanese where the terminal's language is Japanese."""
-    name = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
-    return "ja" if name.startswith("ja") else "en"
-
-
-class Failure(click.ClickException):
-    """A refusal on its way to the terminal, as a sentence or as JSON."""
-
-    def __init__(self, refused: Refused, *, as_json: bool, exit_code: int = 1) -> None:
-        super().__init__(refused.reason.text(language(), refused.params))
-        self.refused = refused
-        self.as_json = as_json
-        self.exit_code = exit_code
-
-    def show(self, file: Any = None) -> None:
-        if not self.as_json:
-            click.echo(f"Error: {self.message}", err=True)
-            return
-        error = {
-            "code": self.refused.reason.code,
-            "message": self.refused.reason.text("en", self.refused.params),
-            "message_ja": self.refused.reason.text("ja", self.refused.params),
-            "params": {k: v.hex() if isinstance(v, bytes) else v for k, v in self.refused.params.items()},
-        }
-        click.echo(json.dumps({"error": error}, ensure_ascii=False), err=True)
-
-
-class Daicho(click.Group):
-    """The top group: turns refusals into messages."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        as_json = "--json" in ctx.args
-        try:
-            return super().invoke(ctx)
-        except Refused as refused:
-            raise Failure(refused, as_json=as_json) from None
-
-
-def show(as_json: bool, value: object, *lines: str) -> None:
-    """The result: `value` with --json, else the `lines` for people."""
-    if as_json:
-        click.echo(json.dumps(value, ensure_ascii=False, indent=2))
-    else:
-        for line in lines:
-            click.echo(line)
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-data_option = click.option(
-    "--data",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_DATA,
-    envvar="DAICHO_DATA",
-    show_default=True,
-    show_envvar=True,
-    help="The network's folder, as made by `daicho init`.",
-)
-url_option = click.option(
-    "--url",
-    "urls",
-    multiple=True,
-    envvar="DAICHO_URL",
-    show_envvar=True,
-    help="A node's HTTP address, instead of --data; may be repeated.",
-)
-existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
-nodes_option = click.option(
-    "--nodes",
-    type=click.IntRange(1, MAX_NODES),
-    default=4,
-    show_default=True,
-    help="How many nodes, one a municipality.",
-)
-
-
-@click.group(cls=Daicho, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="daicho")
 def main() -> None:
     """Daicho (台帳): a permissioned ledger for local government.
@@ -361,7 +298,147 @@ def status(data: Path, urls: tuple[str, ...], as_json: bool) -> None:
         *status_lines(readings, language()),
     )
     if not well:
-        raise click.exceptions.Exit(3)
+        raise click.exceptions.Exit(NO_ANSWER)
+
+
+@main.group()
+def tx() -> None:
+    """Transactions."""
+
+
+@tx.command("submit")
+@data_option
+@url_option
+@genesis_option
+@click.option("--key", type=existing_file, required=True, help="The account's key file.")
+@click.option("--account", help="The account; without it, the key file's name without .key.")
+@click.argument("contract")
+@click.argument("method")
+@click.argument("args", nargs=-1)
+@json_option
+def tx_submit(
+    data: Path,
+    urls: tuple[str, ...],
+    genesis: Path | None,
+    key: Path,
+    account: str | None,
+    contract: str,
+    method: str,
+    args: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Sign a call, send it, and wait until it is proved to be in the chain. ARGS: a JSON object, or name=value.
+
+    Exit code 1 if the contract refuses it; the refusal is in the chain, too.
+
+    \b
+    Examples:
+      daicho tx submit --data tama --key tama/accounts/operator.132012.key governance revoke_account account=old.key
+      daicho tx submit --data tama --key shelter.key donations register_need \\
+        '{"shelter": "hachioji-01", "item": "blanket", "quantity": 40, "priority": "urgent"}'
+    """
+    net, runtime = commands.network(data, urls, genesis), contracts.runtime()
+    sender = account or key.name.removesuffix(".key")
+    done = asyncio.run(commands.submit(net, runtime, key, sender, contract, method, commands.arguments(args)))
+    receipt = done.receipt
+    reason = runtime.reason_text(receipt.reason, receipt.params, language()) if receipt.reason else ""
+    show(
+        as_json,
+        {
+            "id": done.transaction.id.hex(),
+            "height": done.height,
+            "index": done.index,
+            "done": receipt.done,
+            "reason": receipt.reason,
+            "text": reason,
+            "result": to_plain(receipt.result),
+            "events": to_plain(receipt.events),
+        },
+        f"{'done' if receipt.done else 'REFUSED'} in block {done.height}, transaction {done.transaction.id.hex()}",
+        *([f"  {receipt.reason}: {reason}"] if reason else []),
+        *(f"  {name}: {value}" for name, value in receipt.result.items()),
+    )
+    if not receipt.done:
+        raise click.exceptions.Exit(REFUSED)
+
+
+@main.command()
+@data_option
+@url_option
+@genesis_option
+@click.argument("contract")
+@click.argument("method")
+@click.argument("args", nargs=-1)
+@json_option
+def query(
+    data: Path,
+    urls: tuple[str, ...],
+    genesis: Path | None,
+    contract: str,
+    method: str,
+    args: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Ask a contract. ARGS: a JSON object, or name=value.
+
+    \b
+    Examples:
+      daicho query --data tama governance organisations
+      daicho query --data tama donations needs municipality=132012 priority=urgent limit=10
+    """
+    net = commands.network(data, urls, genesis)
+    answer = asyncio.run(commands.query(net, contract, method, commands.arguments(args)))
+    show(as_json, answer, f"at height {answer['height']}:", json.dumps(answer["result"], ensure_ascii=False, indent=2))
+
+
+@main.command()
+@data_option
+@url_option
+@genesis_option
+@click.argument("subject")
+@click.option("--after", default="", help="A cursor: go on after it.")
+@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
+@json_option
+def history(
+    data: Path, urls: tuple[str, ...], genesis: Path | None, subject: str, after: str, limit: int, as_json: bool
+) -> None:
+    """What happened to a subject (need:…, shelter:…, account:…, node:…), in order.
+
+    \b
+    Examples:
+      daicho history --data tama shelter:hachioji-01
+      daicho history --data tama account:officer.132012 --limit 10
+    """
+    page = asyncio.run(commands.history(commands.network(data, urls, genesis), subject, after, limit))
+    show(
+        as_json,
+        page,
+        *history_lines(page["entries"]),
+        *([f"more: --after {page['next']}"] if page["next"] else []),
+    )
+
+
+@main.group()
+def block() -> None:
+    """Blocks."""
+
+
+@block.command("show")
+@data_option
+@url_option
+@genesis_option
+@click.argument("height", required=False, type=click.IntRange(min=0))
+@json_option
+def block_show(data: Path, urls: tuple[str, ...], genesis: Path | None, height: int | None, as_json: bool) -> None:
+    """A block, proved: its header and its transactions with what became of them. Without HEIGHT, the last.
+
+    \b
+    Examples:
+      daicho block show --data tama 1
+      daicho block show --data tama --json
+    """
+    found = asyncio.run(commands.block(commands.network(data, urls, genesis), height))
+    show(as_json, found, *block_lines(found))
 
 
 # -- checking ----------------------------------------------------------------------------------------------------------
@@ -369,9 +446,7 @@ def status(data: Path, urls: tuple[str, ...], as_json: bool) -> None:
 
 @main.command()
 @click.option("--genesis", type=existing_file, required=True, help="The auditor's own copy, not one from the data.")
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False, exists=True), help="The folder of a stopped node."
-)
+@click.option("--home", type=existing_folder, help="The folder of a stopped node.")
 @click.option("--archive", type=existing_file, help="A file that `daicho export` made.")
 @click.option("--url", "urls", multiple=True, help="A running node; with several, they must show the same blocks.")
 @click.option(
@@ -412,7 +487,7 @@ def verify(
             "transaction": fault.transaction or None,
         }
         show(as_json, found, f"FAULT: {fault}")
-        raise click.exceptions.Exit(1) from None
+        raise click.exceptions.Exit(REFUSED) from None
     seconds = time.monotonic() - started
     show(
         as_json,
@@ -428,9 +503,7 @@ def verify(
 @main.command()
 @data_option
 @url_option
-@click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False, exists=True), help="Of a stopped node instead."
-)
+@click.option("--home", type=existing_folder, help="Of a stopped node instead.")
 @click.option(
     "--to", "target", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write."
 )
@@ -484,7 +557,7 @@ def demo(once: bool, data: Path, nodes: int, base_port: int | None, as_json: boo
         report = asyncio.run(run_once(plan, progress))
     show(as_json, {"ok": report.ok, **asdict(report)}, *report_lines(report))
     if not report.ok:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(REFUSED)
 
 
 def _show_demo(net: Localnet, as_json: bool) -> None:

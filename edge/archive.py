@@ -114,27 +114,27 @@ def readable(block: StoredBlock) -> dict[str, object]:
     """The block in plain values: header, certificate, transactions with their arguments and receipts."""
     whole = unpack(Block, block.raw, len(block.raw))
     certificate = None if block.certificate is None else unpack(Certificate, block.certificate)
-    transactions: list[dict[str, object]] = []
-    for raw, raw_receipt in zip(whole.transactions, block.receipts or (), strict=True):
-        transaction = Transaction.parse(raw)
-        body = transaction.body
-        receipt = unpack(Receipt, raw_receipt, len(raw_receipt))
-        transactions.append(
-            {
-                "id": transaction.id.hex(),
-                "sender": body.sender,
-                "contract": body.contract,
-                "method": body.method,
-                "args": _arguments(body.args),
-                "expires_at_ms": body.expires_at_ms,
-                "receipt": to_plain(receipt),
-            }
-        )
+    receipts = [unpack(Receipt, raw, len(raw)) for raw in block.receipts or ()]
+    transactions = [Transaction.parse(raw) for raw in whole.transactions]
     return {
         "hash": whole.header.hash.hex(),
         "header": to_plain(whole.header),
         "certificate": to_plain(certificate),
-        "transactions": transactions,
+        "transactions": [readable_transaction(t, r) for t, r in zip(transactions, receipts, strict=True)],
+    }
+
+
+def readable_transaction(transaction: Transaction, receipt: Receipt) -> dict[str, object]:
+    """Who called what with which arguments, and what became of it."""
+    body = transaction.body
+    return {
+        "id": transaction.id.hex(),
+        "sender": body.sender,
+        "contract": body.contract,
+        "method": body.method,
+        "args": _arguments(body.args),
+        "expires_at_ms": body.expires_at_ms,
+        "receipt": to_plain(receipt),
     }
 
 

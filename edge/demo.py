@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from edge import demo_week
+from edge.client import DaichoClient
 from edge.demo_check import Checked, check_data
-from edge.demo_client import connect
 from edge.init import PORTS_PER_NODE, InitReason, NetworkPlan, create_network
 from edge.keys import read_key
 from edge.localnet import NETWORK_NAME, Localnet
@@ -27,7 +27,7 @@ from edge.municipalities import Municipality, load_municipalities
 from edge.ports import check_ports, free_base_port
 from edge.sample import Week, load_week
 from edge.watch import Reading, Watch, leader, states
-from edge.writers import Pace, Signer, Submitter, Write, WriteLog, Writer, longest_gap_ms, monotonic_ms
+from edge.writers import Pace, Signer, Write, WriteLog, Writer, longest_gap_ms, monotonic_ms
 from ledger.contract import Runtime
 from ledger.genesis import load_genesis
 from ledger.refusal import Reason, Refused, Text
@@ -149,7 +149,7 @@ class _Loader:
     net: Localnet
     log: WriteLog
     signer: Signer
-    clients: Sequence[Submitter]
+    clients: Sequence[DaichoClient]
     salt: bytes
     progress: Progress
 
@@ -193,7 +193,9 @@ async def _loader(plan: DemoPlan, net: Localnet, progress: Progress) -> AsyncIte
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(log.close)
         urls = net.urls
-        clients = [await stack.enter_async_context(connect(urls[n:] + urls[:n])) for n in range(len(urls))]
+        clients = [
+            await stack.enter_async_context(DaichoClient(urls[n:] + urls[:n], genesis)) for n in range(len(urls))
+        ]
         yield _Loader(plan, net, log, Signer(genesis.chain_id, keys), clients, genesis.chain_id, progress)
 
 

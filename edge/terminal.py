@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from types import TracebackType
+from typing import Any
 
 from edge.demo import Report
 from edge.watch import Reading, quorum_line, states
@@ -14,6 +16,7 @@ from ledger.refusal import Language
 
 BAR_WIDTH = 30
 REDRAW_EVERY_S = 0.1
+JST = timezone(timedelta(hours=9))
 
 
 class TerminalProgress:
@@ -109,4 +112,37 @@ def report_lines(report: Report) -> list[str]:
         )
     lines.extend(f"PROBLEM      {problem}" for problem in report.problems)
     lines.append(f"{'ok' if report.ok else 'FAILED'}           in {report.seconds} s")
+    return lines
+
+
+def _when(time_ms: int) -> str:
+    """Japan Standard Time, as municipal papers have it."""
+    return datetime.fromtimestamp(time_ms / 1000, JST).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def history_lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line an event: when, which block, what, with what."""
+    lines = []
+    for entry in entries:
+        event = entry["event"]
+        data = ", ".join(f"{name}={value}" for name, value in event["data"].items())
+        lines.append(f"{_when(entry['time_ms'])}  block {entry['height']:<6} {event['name']:<20} {data}")
+    return lines or ["nothing has happened to it"]
+
+
+def block_lines(block: Mapping[str, Any]) -> list[str]:
+    header = block["header"]
+    lines = [
+        f"block {header['height']}  {_when(header['time_ms'])}  proposed by {header['proposer'] or 'the genesis'}",
+        f"  hash   {block['hash']}",
+        f"  parent {header['parent_hash']}",
+        f"  state  {header['state_root']}",
+        f"  {header['transaction_count']} transactions",
+    ]
+    for transaction in block["transactions"]:
+        reason = transaction["receipt"]["reason"]
+        lines.append(
+            f"    {transaction['id'][:16]}…  {transaction['sender']:<24} "
+            f"{transaction['contract']}.{transaction['method']}  {f'REFUSED {reason}' if reason else 'done'}"
+        )
     return lines

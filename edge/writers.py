@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
+from edge.client import DaichoClient
 from ledger.crypto import SigningKey
 from ledger.encoding import Value, encode
 from ledger.refusal import Scalar
@@ -51,21 +51,6 @@ class Write:
     height: int | None = None
     reason: str = ""
     """The receipt's refusal; empty if it was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """A committed write's place and receipt."""
-
-    height: int
-    reason: str
-    result: Mapping[str, Scalar]
-
-
-class Submitter(Protocol):
-    """A client that sends the same bytes to one node after the other until one of them says that they are committed."""
-
-    async def submit_until_committed(self, transaction: Transaction) -> Acknowledged: ...
 
 
 class WriteLog:
@@ -137,7 +122,7 @@ def monotonic_ms() -> float:
 class Writer:
     """Makes its calls in their order, each at its time. `calls` are (position among all writers' calls, call)."""
 
-    submitter: Submitter
+    client: DaichoClient
     signer: Signer
     log: WriteLog
     results: Results = field(default_factory=dict)
@@ -154,7 +139,7 @@ class Writer:
         transaction = self.signer.sign(call.sender, call.contract, call.method, call.args(self.results))
         write = Write(call.ref, transaction.id, due_ms, monotonic_ms())
         self.log.sent(write)
-        answer = await self.submitter.submit_until_committed(transaction)
+        answer = await self.client.submit_until_committed(transaction)
         write.acknowledged_ms = monotonic_ms()
         write.height, write.reason = answer.height, answer.reason
         self.results[call.ref] = answer.result

@@ -1,0 +1,113 @@
+"""What all commands of the command line share: how results and errors are shown, and the options that recur."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from edge.client import LyingNode, NotAdmitted, Unavailable
+from edge.init import MAX_NODES
+from ledger.refusal import Language, Refused, Scalar
+
+DEFAULT_DATA = Path("daicho-data")
+REFUSED, NO_ANSWER = 1, 3
+"""Exit codes beside 0, and beside 2, click's own for wrong usage."""
+
+
+def language() -> Language:
+    """Refusals are told in Japanese where the terminal's language is Japanese."""
+    name = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
+    return "ja" if name.startswith("ja") else "en"
+
+
+class Failure(click.ClickException):
+    """An error on its way to the terminal: a sentence, or JSON with its stable code."""
+
+    exit_code = REFUSED
+
+    def __init__(self, code: str, ja: str, en: str, params: Mapping[str, Scalar], *, as_json: bool) -> None:
+        super().__init__({"ja": ja, "en": en}[language()])
+        self._as_json = as_json
+        shown = {k: v.hex() if isinstance(v, bytes) else v for k, v in params.items()}
+        self._error = {"code": code, "message": en, "message_ja": ja, "params": shown}
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        if self._as_json:
+            click.echo(json.dumps({"error": self._error}, ensure_ascii=False), err=True)
+        else:
+            click.echo(f"Error: {self.message}", err=True)
+
+
+class Unanswered(Failure):
+    """No node answered in time."""
+
+    exit_code = NO_ANSWER
+
+
+class Commands(click.Group):
+    """The top group: every refusal becomes a message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except Refused as refused:
+            reason, params = refused.reason, refused.params
+            ja, en = reason.text("ja", params), reason.text("en", params)
+            raise Failure(reason.code, ja, en, params, as_json=as_json) from None
+        except NotAdmitted as error:
+            raise Failure(error.code, error.ja, error.en, error.params, as_json=as_json) from None
+        except LyingNode as error:
+            ja = f"{error.url} の応答は証明できません: {error.what}"
+            en = f"the answer of {error.url} does not hold: {error.what}"
+            raise Failure("lying_node", ja, en, {"url": error.url}, as_json=as_json) from None
+        except Unavailable as error:
+            ja = f"応答するノードがありません: {error}"
+            en = f"no node gave an answer in time: {error}"
+            raise Unanswered("unavailable", ja, en, {}, as_json=as_json) from None
+
+
+def show(as_json: bool, value: object, *lines: str) -> None:
+    """The result: `value` with --json, else the `lines` for people."""
+    if as_json:
+        click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA,
+    envvar="DAICHO_DATA",
+    show_default=True,
+    show_envvar=True,
+    help="The network's folder, as made by `daicho init`.",
+)
+url_option = click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    envvar="DAICHO_URL",
+    show_envvar=True,
+    help="A node's HTTP address, instead of those in --data; may be repeated.",
+)
+existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
+existing_folder = click.Path(path_type=Path, file_okay=False, exists=True)
+genesis_option = click.option(
+    "--genesis", type=existing_file, help="What answers are proved against; else the one in --data."
+)
+nodes_option = click.option(
+    "--nodes",
+    type=click.IntRange(1, MAX_NODES),
+    default=4,
+    show_default=True,
+    help="How many nodes, one a municipality.",
+)
