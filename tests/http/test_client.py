@@ -17,11 +17,12 @@ from edge.client import DaichoClient, LyingNode, NotAdmitted, Unavailable
 from edge.http.server import HttpServer
 from edge.light import LightChain, UnknownValidators, Untrue
 from edge.mempool import PoolReason
+from ledger.encoding import Value
 from ledger.refusal import Refused
 from ledger.registry import ACCOUNTS
 from ledger.types import Certificate, ValidatorSet
 from ledger.votes import in_sync_payload
-from tests.http.harness import OPERATOR, Network, key_of, with_nodes
+from tests.http.harness import HACHIOJI, OPERATOR, Network, key_of, with_nodes
 
 Servers = list[HttpServer]
 
@@ -329,45 +330,24 @@ def test_the_receipt_of_another_transaction_is_no_receipt() -> None:
 def _change_validators(network: Network) -> None:
     """node-5 is added and admitted, node-1 demoted: the certificates are now those of other sets."""
 
-    def approve(change: dict[str, Any]) -> None:
-        proposal = network.sign("governance", "propose", change=_change_args(change))
+    def agree(method: str, **args: Value) -> None:
+        proposal = network.sign("governance", method, **args)
         network.commit(proposal)
         receipt = network.node.chain.receipt(proposal.id)
         assert receipt is not None and receipt.done, receipt
-        name = next(iter(receipt.result.values()))
-        approval = network.sign("governance", "approve", sender="tachikawa.operator", proposal=name)
+        approval = network.sign(
+            "governance", "approve", sender="tachikawa.operator", proposal=str(receipt.result["proposal"])
+        )
         network.commit(approval)
         done = network.node.chain.receipt(approval.id)
-        assert done is not None and done.done, done
+        assert done is not None and done.result["status"] == "done", done
 
-    key = key_of("node-5")
-    approve(
-        {
-            "type": "add_node",
-            "node_id": "node-5",
-            "organisation": "132012",
-            "public_key": key.public_key,
-            "address": "localhost:5",
-        }
-    )
-    chain = network.node.chain
+    key, chain = key_of("node-5"), network.node.chain
+    agree("propose_node", node_id="node-5", organisation=HACHIOJI, public_key=key.public_key, address="localhost:5")
     height, digest = chain.height, chain.head.hash
     signature = key.sign(in_sync_payload(chain.chain_id, "node-5", height, digest))
-    approve(
-        {
-            "type": "admit_validator",
-            "node_id": "node-5",
-            "height": height,
-            "block_hash": digest,
-            "signature": signature,
-        }
-    )
-    approve({"type": "demote_validator", "node_id": "node-1"})
-
-
-def _change_args(change: dict[str, Any]) -> Any:
-    """A change in the byte form of a tagged struct: its tag, then its fields in order."""
-    return list(change.values())
+    agree("propose_validator", node_id="node-5", height=height, block_hash=digest, signature=signature)
+    agree("propose_demotion", node_id="node-1")
 
 
 def test_the_client_learns_the_validator_sets_from_the_genesis_on() -> None:
