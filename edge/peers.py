@@ -31,7 +31,7 @@ MAX_HANDSHAKES = 64
 IDLE_TIMEOUT_S = 10.0
 """A peer says something at least every second; one that has been silent this long is gone."""
 DIAL_FIRST_S = 0.1
-DIAL_LAST_S = 2.0
+DIAL_LAST_S = 1.0
 MAX_STRIKES = 20
 STRIKE_WINDOW_S = 60.0
 ACCEPT_AGAIN_S = 0.5
