@@ -140,6 +140,9 @@ def register_user(session: Session, visit: Visit, value: Register, role: str) ->
     If the address has an account, that account's owner gets a mail that says so, and nothing is changed.
     """
     user = accounts.find(session, value.email)
+    address = client_address(visit.request, visit.kit.settings)
+    if not accounts.may_mail_link(session, value.email, address, visit.now_ms):
+        raise FormRefused({"": Problem("register.throttled")})
     if user is not None:
         visit.kit.mails.tell(session, user, "already_registered", link=visit.kit.url("forgot"))
         return user
@@ -176,7 +179,9 @@ async def _confirm(visit: Visit) -> web.StreamResponse:
 
 def _forgot(session: Session, visit: Visit, value: Forgot) -> Outcome:
     user = accounts.find(session, value.email)
-    if user is not None and user.suspended_ms is None:
+    address = client_address(visit.request, visit.kit.settings)
+    is_free = accounts.may_mail_link(session, value.email, address, visit.now_ms)
+    if is_free and user is not None and user.suspended_ms is None:
         token = accounts.new_link(session, user, accounts.RESET, visit.now_ms)
         visit.kit.mails.tell(session, user, "reset", link=visit.kit.url("reset", token=token))
     return Outcome(visit.kit.path("sign_in"), Flash("forgot.sent", {}))

@@ -20,6 +20,10 @@ WINDOW_MS = 15 * 60 * 1000
 MAX_TRIES_ACCOUNT = 10
 MAX_TRIES_ADDRESS = 50
 """A shelter's phones may share one address."""
+MAX_LINKS_ADDRESS = 40
+"""Mails with links (registering, forgotten passwords) that one address may cause in a quarter of an hour …"""
+MAX_LINKS_ACCOUNT = 4
+"""… and that one account gets."""
 MAX_THROTTLES = 20_000
 
 
@@ -119,9 +123,28 @@ def is_throttled(session: Session, email: str, address: str, now_ms: int) -> boo
     return False
 
 
+def may_mail_link(session: Session, email: str, address: str, now_ms: int) -> bool:
+    """Whether one more mail with a link may go out for this address and account; counts it."""
+    keys = (
+        (_key("link to", normal_email(email)), MAX_LINKS_ACCOUNT),
+        (_key("link from", address), MAX_LINKS_ADDRESS),
+    )
+    for key, limit in keys:
+        row = session.get(Throttle, key)
+        if row is not None and row.window_ends_ms > now_ms and row.tries >= limit:
+            return False
+    _count(session, [key for key, _ in keys], now_ms)
+    return True
+
+
 def count_try(session: Session, email: str, address: str, now_ms: int) -> None:
-    """One more failed try. The table is bounded: what is over goes, then the oldest."""
-    for key, _ in _throttle_keys(email, address):
+    """One more failed try."""
+    _count(session, [key for key, _ in _throttle_keys(email, address)], now_ms)
+
+
+def _count(session: Session, keys: Iterable[bytes], now_ms: int) -> None:
+    # The table is bounded: what is over goes, then the oldest.
+    for key in keys:
         row = session.get(Throttle, key)
         if row is None or row.window_ends_ms <= now_ms:
             _make_room(session, now_ms)

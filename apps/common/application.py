@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from aiohttp import web
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from apps.common import account_pages, accounts, security, sessions
@@ -29,12 +29,14 @@ from apps.common.render import KIT_STATIC, Renderer
 from apps.common.settings import Settings, Smtp
 from apps.common.smtp_sink import SmtpSink
 from apps.common.story import STORY_PAGES
-from apps.common.tables import FormUse, User
+from apps.common.tables import FormUse, Letter, User
 from apps.common.text import Catalogue
 from apps.common.web import Kit, Page, View, Visit
 
 KIT = web.AppKey("kit", Kit)
 SWEEP_S = 600.0
+RESTART_S = 2.0
+MAX_LETTERS = 2_000
 FORM_USE_LIFETIME_MS = 7 * 24 * 60 * 60 * 1000
 
 log = logging.getLogger(__name__)
@@ -206,10 +208,10 @@ def _workers(site: Site, kit: Kit) -> Callable[[web.Application], AsyncIterator[
         if kit.settings.smtp_sink_port is not None:
             await sink.start(kit.settings.smtp_sink_port)
             kit.mails.smtp = Smtp("127.0.0.1", sink.port)
-        jobs: list[tuple[str, Awaitable[None]]] = []
+        jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if kit.settings.work:
-            jobs = [("outbox", kit.outbox.run()), ("mail", kit.mails.run()), ("sweep", _sweep(kit))]
-            jobs += [(f"{site.name} {i}", job(kit)) for i, job in enumerate(site.background)]
+            jobs = [("outbox", kit.outbox.run), ("mail", kit.mails.run), ("sweep", partial(_sweep, kit))]
+            jobs += [(f"{site.name} {i}", partial(job, kit)) for i, job in enumerate(site.background)]
         tasks = [asyncio.create_task(_kept_up(name, job), name=name) for name, job in jobs]
         yield
         for task in tasks:
@@ -223,14 +225,14 @@ def _workers(site: Site, kit: Kit) -> Callable[[web.Application], AsyncIterator[
     return running
 
 
-async def _kept_up(name: str, job: Awaitable[None]) -> None:
-    try:
-        await job
-    except asyncio.CancelledError:
-        raise
-    except BaseException:
-        log.exception("the worker %s has stopped", name)
-        raise
+async def _kept_up(name: str, job: Callable[[], Awaitable[None]]) -> None:
+    """Run a worker; when it falls (the database is away), begin again a little later."""
+    while True:
+        try:
+            await job()
+        except Exception:
+            log.exception("the worker %s fell and begins again", name)
+        await asyncio.sleep(RESTART_S)
 
 
 async def _sweep(kit: Kit) -> None:
@@ -239,6 +241,8 @@ async def _sweep(kit: Kit) -> None:
         sessions.sweep(session, now_ms)
         accounts.sweep(session, now_ms)
         session.execute(delete(FormUse).where(FormUse.used_ms < now_ms - FORM_USE_LIFETIME_MS))
+        newest = session.scalar(select(func.max(Letter.id))) or 0
+        session.execute(delete(Letter).where(Letter.id <= newest - MAX_LETTERS))
 
     while True:
         await kit.database.write(forget)

@@ -19,6 +19,7 @@ from hashlib import sha256
 
 import aiosmtplib
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from apps.common.database import Database
@@ -195,7 +196,13 @@ class Mails:
             ).all()
         )
         for mail in due:
-            await self._send(mail)
+            try:
+                await self._send(mail)
+            except DBAPIError:
+                raise
+            except Exception as fault:
+                log.exception("a fault at mail %d (%s)", mail.id, mail.kind)
+                await self._not_sent(mail, f"fault of ours: {type(fault).__name__}", is_final=False)
         return len(due)
 
     async def _send(self, mail: Mail) -> None:

@@ -54,12 +54,14 @@ async def show_story(visit: Visit) -> web.StreamResponse:
 
 
 async def download_proof(visit: Visit) -> web.StreamResponse:
-    """The proof of one transaction as a file: `daicho check-proof` reads it, with the genesis and without any node."""
+    """The proof of one transaction as a file: it is checked with the genesis and without any node."""
     name = visit.part("transaction_id")
     if TRANSACTION_ID.match(name) is None:
         raise web.HTTPNotFound
     try:
         proof = await visit.kit.chain.proof(bytes.fromhex(name))
+    except KeyError:
+        raise web.HTTPNotFound from None
     except ChainUnavailable:
         raise web.HTTPServiceUnavailable from None
     return visit.download(proof, f"proof-{name[:16]}.json", "application/json")

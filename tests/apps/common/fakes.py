@@ -125,6 +125,8 @@ class FakeChain:
         return steps[start : start + limit], more
 
     async def proof(self, transaction_id: bytes) -> bytes:
+        if self._find(transaction_id) is None:
+            raise KeyError(transaction_id.hex())
         return json.dumps({"transaction": transaction_id.hex()}).encode()
 
     async def events(self, after_height: int) -> AsyncIterator[tuple[Head, list[Step]]]:

@@ -42,7 +42,8 @@ async def test_a_records_story_shows_each_step_with_block_time_and_proof(running
         proof = await browser.get(f"/proof/{name}")
         assert proof.status == 200 and "attachment" in proof.headers["Content-Disposition"]
         assert (await browser.get("/story/thing:nothing")).status == 404
-        assert (await browser.get("/proof/nothing")).status == 404
+        for nothing in ("nothing", "0" * 64):
+            assert (await browser.get(f"/proof/{nothing}")).status == 404
 
 
 async def test_a_live_list_hears_of_a_change_and_of_nothing_else(running: Running) -> None:

@@ -209,3 +209,20 @@ async def test_the_worker_runs_by_itself_and_wakes_at_once(running: Running, cha
     row = await running.kit.outbox.wait(put(running), 5)
     assert row.state == "done" and asyncio.get_running_loop().time() - started < 0.9
     worker.cancel()
+
+
+async def test_a_fault_in_what_follows_delays_that_write_only(
+    running: Running, chain: FakeChain, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = put(running), put(running)
+
+    def spoil(session: Session) -> None:
+        session.get_one(Write, first).reference = "thing:999"  # its follow-up will not find the row
+
+    running.kit.database.write_now(spoil)
+    await running.kit.outbox.work_once()
+    assert (write(running, first).state, write(running, second).state) == ("waiting", "done")
+    assert "fault of ours" in write(running, first).last_error
+    running.kit.database.write_now(lambda session: setattr(session.get_one(Write, first), "reference", "thing:1"))
+    assert (await work_until_settled(running, clock, first)).state == "done"
+    assert len(chain.blocks) == 2

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from apps.common.security import client_address
 from apps.common.web import may_open
 from tests.apps.common import checks
-from tests.apps.common.harness import Running
+from tests.apps.common.example.application import ACCOUNT, make_site
+from tests.apps.common.fakes import FakeChain, FakeClock
+from tests.apps.common.harness import Running, database_url, keyring, serve, settings
 
 
 @pytest.mark.function("D11c", "E9a")
@@ -78,3 +85,28 @@ def test_roles_decide_and_nothing_else() -> None:
     assert may_open(frozenset({"*"}), None)
     assert not may_open(frozenset({"+"}), None)
     assert not may_open(frozenset({"admin"}), None)
+
+
+async def test_behind_tls_cookies_are_secure_and_browsers_stay_with_tls(
+    tmp_path: Path, clock: FakeClock, chain: FakeChain
+) -> None:
+    kit_settings = settings(database_url("sqlite", tmp_path), base_url="https://supplies.example.lg.jp")
+    async with serve(make_site(), kit_settings, chain, keyring(ACCOUNT), clock) as site, site.browser() as browser:
+        page = await browser.get("/sign-in")
+        assert "max-age=31536000" in page.headers["Strict-Transport-Security"]
+        cookie = page.headers["Set-Cookie"]
+        assert cookie.startswith("__Host-session=")
+        assert all(part in cookie for part in ("Secure", "HttpOnly", "SameSite=Lax", "Path=/"))
+
+
+async def test_a_visitors_claim_of_an_address_counts_only_behind_our_own_proxy(running: Running) -> None:
+    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": "1.1.1.1, 2.2.2.2"})
+    assert client_address(request, running.kit.settings) not in ("1.1.1.1", "2.2.2.2")
+    assert client_address(request, replace(running.kit.settings, trusted_proxies=1)) == "2.2.2.2"
+
+
+async def test_too_large_a_body_is_refused_before_it_is_read(running: Running) -> None:
+    async with running.browser("officer@example.jp") as browser:
+        await browser.get("/things/new")
+        page = await browser.send({"detail": "x" * 400_000})
+        assert page.status == 413 and "大きすぎます" in page.main

@@ -217,3 +217,13 @@ async def test_a_suspended_account_is_out_at_once(running: Running) -> None:
         assert "/sign-in" in (await browser.get("/things/new")).url
         await browser.get("/sign-in")
         assert (await browser.send({"email": "officer@example.jp", "password": PASSWORD})).status == 422
+
+
+async def test_nobody_is_flooded_with_mails(running: Running) -> None:
+    async with running.browser() as browser:
+        for _ in range(accounts.MAX_LINKS_ACCOUNT + 3):
+            await browser.get("/forgot")
+            page = await browser.send({"email": "officer@example.jp"})
+            assert "登録のあるメールアドレスであれば" in page.main
+    mails = running.kit.database.read_now(lambda s: s.scalars(select(Mail)).all())
+    assert len(mails) == accounts.MAX_LINKS_ACCOUNT
