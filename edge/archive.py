@@ -209,7 +209,11 @@ class ArchiveReader:
             case [bytes() as payload, bytes() as digest]:
                 if hashlib.sha256(payload).digest() != digest:
                     raise self._damaged(height, "its checksum does not fit")
-                return self._block(msgpack.unpackb(payload, raw=False, max_buffer_size=MAX_RECORD_BYTES), height)
+                try:
+                    fields = msgpack.unpackb(payload, raw=False)
+                except (ValueError, msgpack.UnpackException):
+                    raise self._damaged(height, "it is not a block's record") from None
+                return self._block(fields, height)
             case _:
                 raise self._damaged(height, "it is not a block's record")
 

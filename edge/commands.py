@@ -51,16 +51,15 @@ def arguments(given: Sequence[str]) -> dict[str, object]:
     found: dict[str, object] = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if text.lstrip().startswith("{"):
-            try:
-                whole = json.loads(text)
-            except ValueError:
-                raise Refused(AskReason.BAD_ARGUMENTS, given=text[:80]) from None
-            found.update(whole)
-        elif equals and name.isidentifier():
-            found[name] = value
-        else:
-            raise Refused(AskReason.BAD_ARGUMENTS, given=text[:80])
+        try:
+            if text.lstrip().startswith("{"):
+                found.update(json.loads(text))
+            elif equals and name.isidentifier():
+                found[name] = json.loads(value) if value.startswith(("[", "{")) else value
+            else:
+                raise Refused(AskReason.BAD_ARGUMENTS, given=text[:80])
+        except ValueError:
+            raise Refused(AskReason.BAD_ARGUMENTS, given=text[:80]) from None
     return found
 
 

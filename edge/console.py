@@ -33,8 +33,7 @@ class Failure(click.ClickException):
     def __init__(self, code: str, ja: str, en: str, params: Mapping[str, Scalar], *, as_json: bool) -> None:
         super().__init__({"ja": ja, "en": en}[language()])
         self._as_json = as_json
-        shown = {k: v.hex() if isinstance(v, bytes) else v for k, v in params.items()}
-        self._error = {"code": code, "message": en, "message_ja": ja, "params": shown}
+        self._error = {"code": code, "message": en, "message_ja": ja, "params": dict(params)}
 
     def show(self, file: IO[Any] | None = None) -> None:
         if self._as_json:
