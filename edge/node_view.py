@@ -43,7 +43,7 @@ class NodeStatus:
     observe_through_height: int
     """Up to here it only observes, because it cannot know what it has signed (rule 8)."""
     best_height: int
-    """The greatest height that any peer has shown."""
+    """The greatest height that more validators say they have than may be lying."""
     peers: tuple[PeerStatus, ...]
     pool_count: int
     pool_bytes: int
@@ -114,14 +114,14 @@ class RunningNode:
             votes=replica.votes,
             halted=None if replica.halted is None else replica.halted.detail,
             observe_through_height=replica.observe_through_height,
-            best_height=replica.sync.best_height,
+            best_height=replica.sync.credible_height(node.chain.validators),
             peers=tuple(PeerStatus(n, n in connected, replica.sync.height_of(n)) for n in others if n != me),
             pool_count=len(replica.pool),
             pool_bytes=replica.pool.bytes,
             pool_oldest_wait_ms=0 if oldest_ms is None else max(0, now().monotonic_ms - oldest_ms),
             equivocations=node.counters["equivocations"],
             misbehaved=node.counters["misbehaviour"],
-            certificate_days_left=None,
+            certificate_days_left=node.peers.certificate_days_left,
         )
 
     async def submit(self, transaction: Transaction, wait: Wait, timeout_s: float) -> int | None:

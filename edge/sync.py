@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger.types import ValidatorSet
+
 GRACE_MS = 150
 """A single height behind is what the consensus itself catches up with; only when it does not, sync asks."""
 ANSWER_TIMEOUT_MS = 2_000
@@ -35,10 +37,10 @@ class Sync:
         """The greatest height that any peer says it has."""
         return max(self._heights.values(), default=0)
 
-    def credible_height(self, faults: int) -> int:
-        """The greatest height that more peers say they have than may be lying: there is a chain that long."""
-        heights = sorted(self._heights.values(), reverse=True)
-        return heights[faults] if len(heights) > faults else 0
+    def credible_height(self, validators: ValidatorSet) -> int:
+        """The greatest height that more validators say they have than may be lying: there is a chain that long."""
+        heights = sorted((at for peer, at in self._heights.items() if validators.find(peer)), reverse=True)
+        return heights[validators.faults] if len(heights) > validators.faults else 0
 
     def height_of(self, peer: str) -> int | None:
         return self._heights.get(peer)

@@ -67,11 +67,11 @@ def test_a_peer_that_goes_while_it_is_asked_is_replaced_at_once() -> None:
 
 def test_one_lying_peer_does_not_make_a_chain_look_longer() -> None:
     sync = Sync()
-    for peer, height in (("a", 10), ("b", 11), ("c", 10**9)):
+    for peer, height in (("n1", 10), ("n2", 11), ("n3", 10**9), ("an observer", 10**9)):
         sync.peer_at(peer, height)
-    assert sync.credible_height(0) == 10**9
-    assert sync.credible_height(1) == 11
-    assert Sync().credible_height(1) == 0
+    assert sync.credible_height(validators(4)) == 11
+    assert sync.credible_height(validators(3)) == 11
+    assert Sync().credible_height(validators(4)) == 0
 
 
 # -- how long to observe -----------------------------------------------------------------------------------------------
