@@ -88,7 +88,7 @@ class FileJournal:
         if not path.exists():
             # No journal: it was lost, with whatever it held. `create` is how a new node gets its first one.
             self._rewrite(path, OBSERVE_UNTIL_KNOWN, [])
-        self._observe, self._records, whole_bytes = _read(path)
+        self._observe, self._records, whole_bytes = read_journal(path.read_bytes(), str(path))
         self._failed = False
         self._fd = os.open(path, os.O_RDWR)
         os.ftruncate(self._fd, whole_bytes)
@@ -101,16 +101,13 @@ class FileJournal:
         FileJournal._rewrite(path, 0, [])
 
     def load(self) -> JournalContents:
-        votes = tuple(r for r in self._records if not isinstance(r, PreparedRecord))
-        prepared = [r for r in self._records if isinstance(r, PreparedRecord)]
-        latest = max(prepared, key=lambda r: (r.height, r.round)) if prepared else None
-        return JournalContents(votes, latest, self._observe)
+        return contents_of(self._observe, self._records)
 
     def append(self, records: Sequence[Record]) -> None:
         """OSError if it cannot be written; then nothing may be appended any more, for the file's end is unknown."""
         if self._failed:
             raise OSError(f"{self._path} could not be written before")
-        data = _entry(records)
+        data = journal_entry(records)
         self._failed = True
         _write_all(self._fd, data)
         os.fdatasync(self._fd)
@@ -140,10 +137,9 @@ class FileJournal:
     def _rewrite(path: Path, observe: int, records: Sequence[Record]) -> None:
         """Put a new file in the old one's place, whole or not at all."""
         fresh = path.with_suffix(".new")
-        head = _MAGIC + observe.to_bytes(8, "big")
         fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            _write_all(fd, _HEAD.pack(_MAGIC, observe, zlib.crc32(head)) + (_entry(records) if records else b""))
+            _write_all(fd, journal_bytes(observe, records))
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -155,24 +151,41 @@ class FileJournal:
             os.close(directory)
 
 
+def contents_of(observe: int, records: Sequence[Record]) -> JournalContents:
+    """What these records say: the votes, and the latest prepared certificate."""
+    votes = tuple(r for r in records if not isinstance(r, PreparedRecord))
+    prepared = [r for r in records if isinstance(r, PreparedRecord)]
+    latest = max(prepared, key=lambda r: (r.height, r.round)) if prepared else None
+    return JournalContents(votes, latest, observe)
+
+
 def _write_all(fd: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]
 
 
-def _entry(records: Sequence[Record]) -> bytes:
+def journal_bytes(observe: int, records: Sequence[Record]) -> bytes:
+    """A journal with these records, as it stands on disk."""
+    head = _MAGIC + observe.to_bytes(8, "big")
+    return _HEAD.pack(_MAGIC, observe, zlib.crc32(head)) + (journal_entry(records) if records else b"")
+
+
+def journal_entry(records: Sequence[Record]) -> bytes:
+    """What one sync adds to a journal."""
     payload = pack(_Entry(tuple(records)))
     sizes = len(payload).to_bytes(4, "big") + zlib.crc32(payload).to_bytes(4, "big")
     return sizes + zlib.crc32(sizes).to_bytes(4, "big") + payload
 
 
-def _read(path: Path) -> tuple[int, list[Record], int]:
-    """The observe height, the records, and how many bytes of the file are whole."""
-    data = path.read_bytes()
+def read_journal(data: bytes, name: str) -> tuple[int, list[Record], int]:
+    """The observe height, the records, and how many bytes of the journal are whole.
+
+    `Refused(JournalReason)` with the journal's `name` if it is damaged in a way that no crash explains.
+    """
 
     def damaged(offset: int, detail: str) -> Refused:
-        return Refused(JournalReason.DAMAGED, path=str(path), offset=offset, detail=detail)
+        return Refused(JournalReason.DAMAGED, path=name, offset=offset, detail=detail)
 
     if len(data) < _HEAD.size:
         raise damaged(0, "the head is cut short")
