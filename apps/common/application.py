@@ -141,6 +141,7 @@ def make_application(site: Site, kit: Kit) -> web.Application:
             application.router.add_get(f"/static/{folder}/{{name}}", _static(path))
     for path_pattern, handler in KIT_ROUTES:
         application.router.add_get(path_pattern, handler)
+    application.on_shutdown.append(lambda _: kit.live.close())
     application.cleanup_ctx.append(_workers(site, kit))
     return application
 

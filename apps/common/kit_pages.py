@@ -49,7 +49,7 @@ async def stream_topic(visit: Visit) -> web.StreamResponse:
         await response.write(b"retry: 3000\n\n")
         with suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(LONGEST_STREAM_S):
-                while True:
+                while not live.is_closing:
                     try:
                         async with asyncio.timeout(HEARTBEAT_S):
                             seen = await live.next_version(topic, seen)

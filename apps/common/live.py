@@ -18,6 +18,7 @@ class Live:
         self._versions: dict[str, int] = {}
         self._changed = asyncio.Condition()
         self._listeners = 0
+        self.is_closing = False
 
     @property
     def listeners(self) -> int:
@@ -34,10 +35,16 @@ class Live:
             self._changed.notify_all()
 
     async def next_version(self, topic: str, seen: int) -> int:
-        """The topic's version once it is another than `seen`."""
+        """The topic's version once it is another than `seen`, or as it is when the application closes."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self.version(topic) != seen)
+            await self._changed.wait_for(lambda: self.is_closing or self.version(topic) != seen)
             return self.version(topic)
+
+    async def close(self) -> None:
+        """The application stops: let all streams end."""
+        async with self._changed:
+            self.is_closing = True
+            self._changed.notify_all()
 
     def join(self) -> bool:
         """Count a listener in; False if there are too many (the page then offers the reload link)."""

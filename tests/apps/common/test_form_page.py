@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from sqlalchemy import func, select
 
 from apps.common.tables import Write
@@ -96,8 +97,8 @@ async def test_what_the_chain_refuses_comes_back_with_the_reason_and_all_that_wa
 
 
 async def test_while_the_chain_is_away_the_visitor_is_told_that_it_is_being_recorded(
-    running: Running, chain: FakeChain, monkeypatch
-) -> None:  # type: ignore[no-untyped-def]
+    running: Running, chain: FakeChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("apps.common.form_page.WAIT_S", 0.05)
     chain.down = True
     async with running.browser("officer@example.jp") as browser:

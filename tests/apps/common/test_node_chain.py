@@ -16,9 +16,11 @@ from apps.common.outbox import Call, Outbox
 from apps.common.proof_file import BadProof, check_proof
 from apps.common.tables import Write
 from contracts import runtime
+from edge.http.app import make_app
+from edge.http.server import serve
 from edge.http.settings import HttpSettings
 from tests.apps.common.harness import database_url
-from tests.http.harness import OPERATOR, Network, key_of, make_genesis, serving
+from tests.http.harness import OPERATOR, Network, key_of, make_genesis
 
 
 @asynccontextmanager
@@ -26,7 +28,8 @@ async def connected(network: Network, *, away: int = 0) -> AsyncIterator[NodeCha
     async with AsyncExitStack() as stack:
         urls = [f"http://127.0.0.1:{1 + i}" for i in range(away)]
         for node in network.nodes:
-            server = await stack.enter_async_context(serving(network, node, HttpSettings()))
+            server = await serve(make_app(node, HttpSettings()), HttpSettings(), "127.0.0.1", 0)
+            stack.push_async_callback(server.close)
             urls.append(f"http://127.0.0.1:{server.port}")
         yield await stack.enter_async_context(NodeChain(urls, network.genesis, runtime()))
 

@@ -21,7 +21,9 @@ async def test_no_page_opens_for_the_wrong_role(running: Running) -> None:
     assert await checks.denial_faults(running, ("resident", "officer", "admin")) == []
 
 
-async def test_the_matrix_finds_a_page_that_is_open_by_mistake(running: Running, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+async def test_the_matrix_finds_a_page_that_is_open_by_mistake(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("apps.common.security.may_open", lambda roles, user: True)
     assert any("secret" in fault for fault in await checks.denial_faults(running, ("resident",)))
 
@@ -70,7 +72,9 @@ async def test_the_chosen_language_stays(running: Running) -> None:
         assert "Equipment" in (await browser.get("/")).main
 
 
-async def test_a_fault_of_ours_shows_a_page_and_tells_nothing(running: Running, monkeypatch, caplog) -> None:  # type: ignore[no-untyped-def]
+async def test_a_fault_of_ours_shows_a_page_and_tells_nothing(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
     async def fall(visit: object) -> None:
         raise RuntimeError("secret detail taro@example.jp")
 
