@@ -14,7 +14,8 @@ from apps.common.chain import ChainUnavailable, Committed, Head, NotAdmitted, Pl
 from apps.common.proof_file import BadProof, check_proof, write_proof
 from edge import client
 from edge.client import DaichoClient
-from edge.http.shapes import InclusionView, TransactionAnswer, ValidatorChange, ValidatorChanges
+from edge.http.shapes import TransactionAnswer, ValidatorChange, ValidatorChanges
+from edge.light import Inclusion
 from ledger.contract import Runtime
 from ledger.encoding import Value
 from ledger.genesis import Genesis
@@ -126,7 +127,7 @@ class NodeChain:
                 faults.append(f"{url}: {error}")
         raise ChainUnavailable("; ".join(faults)[:300])
 
-    async def _inclusion(self, url: str, transaction_id: bytes) -> InclusionView:
+    async def _inclusion(self, url: str, transaction_id: bytes) -> Inclusion:
         body = await self._get(f"{url}/v1/transactions/{transaction_id.hex()}?proof=true")
         answer = from_plain(TransactionAnswer, msgspec.json.decode(body))
         if answer.proof is None:

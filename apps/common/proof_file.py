@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge.http.shapes import InclusionView, ValidatorChange
+from edge.http.shapes import ValidatorChange
 from edge.light import Inclusion, LightChain, ProvedTransaction, UnknownValidators, Untrue
 from ledger.genesis import Genesis
 from ledger.schema import from_plain, to_plain
@@ -28,7 +28,7 @@ class ProofDocument(msgspec.Struct, frozen=True):
     chain_id: bytes
     transaction_id: bytes
     validator_changes: tuple[ValidatorChange, ...]
-    inclusion: InclusionView
+    inclusion: Inclusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class BadProof(Exception):
 
 
 def write_proof(
-    chain_id: bytes, transaction_id: bytes, changes: Sequence[ValidatorChange], inclusion: InclusionView
+    chain_id: bytes, transaction_id: bytes, changes: Sequence[ValidatorChange], inclusion: Inclusion
 ) -> bytes:
     """The file, readable by people too."""
     needed = tuple(c for c in changes if c.header.height < inclusion.header.height)
@@ -58,15 +58,10 @@ def check_proof(data: bytes, genesis: Genesis) -> ProvedTransaction:
     if document.format != FORMAT:
         raise BadProof(f"the file is not of the form {FORMAT}")
     light = LightChain(genesis)
-    view = document.inclusion
-    inclusion = Inclusion(
-        view.header, view.certificate, view.index, view.transaction, view.transaction_path, view.receipt,
-        view.receipt_path,
-    )  # fmt: skip
     try:
         for change in document.validator_changes:
             light.learn(change.header, change.certificate, ValidatorSet(change.members))
-        return light.check_inclusion(inclusion, document.transaction_id)
+        return light.check_inclusion(document.inclusion, document.transaction_id)
     except Untrue as untrue:
         raise BadProof(str(untrue)) from None
     except UnknownValidators:
