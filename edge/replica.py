@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol, assert_never
+from typing import assert_never
 
 from consensus import core
 from consensus.effects import (
@@ -43,16 +42,16 @@ from consensus.events import (
 from consensus.messages import Commit, Decided, Prepare, Proposal, RoundChangeMessage, Vote
 from consensus.quorum import proposer
 from consensus.state import Config, State
+from edge.execution import Executor
 from edge.journal import OBSERVE_UNTIL_KNOWN, Journal, Record
 from edge.mempool import Mempool, PoolLimits
 from edge.observation import Observation
-from edge.sync import Sync
+from edge.replica_ports import Halt, Listener, Network, Now, Refusal, ReplicaReason, Submitted
+from edge.sync import Sync, blocks_from
 from edge.wire import (
     MAX_GOSSIP,
     MAX_SYNC_BLOCKS,
-    MAX_SYNC_BYTES,
     Blocks,
-    CertifiedBlock,
     GetBlocks,
     PeerMessage,
     Status,
@@ -62,76 +61,16 @@ from ledger import registry, rules
 from ledger.chain import Chain, header_of
 from ledger.contract import MissingContractVersion, Runtime
 from ledger.encoding import pack, unpack
-from ledger.refusal import BrokenInvariant, Reason, Refused, Text
+from ledger.refusal import BrokenInvariant, Refused
 from ledger.rules import ExecutedBlock
 from ledger.types import Certificate, Transaction, TransactionReason
+
+__all__ = ["Halt", "Listener", "Network", "Now", "Refusal", "Replica", "ReplicaReason", "Submitted"]
 
 STATUS_EVERY_MS = 1_000
 GOSSIP_AGAIN_MS = 1_000
 GOSSIP_AGAIN_LIMIT = 500
-MAX_EXECUTED_KEPT = 4
 EXPIRE_EVERY_MS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Now:
-    """The time as the caller's clocks have it: one never jumps, the other is what people agree on."""
-
-    monotonic_ms: int
-    wall_ms: int
-
-
-class ReplicaReason(Reason):
-    HALTED = Text("このノードは停止しています: {detail}", "this node has stopped taking part: {detail}")
-
-
-class Network(Protocol):
-    """Where messages go. Sending may fail silently: the protocol lives with loss."""
-
-    def send(self, peer: str, message: PeerMessage) -> None: ...
-
-    def broadcast(self, message: PeerMessage) -> None: ...
-
-
-class Listener(Protocol):
-    """Who wants to know what the replica has done."""
-
-    def committed(self, executed: ExecutedBlock, certificate: Certificate) -> None:
-        """A block is decided and on disk."""
-        ...
-
-    def misbehaved(self, peer: str, what: str) -> None:
-        """A peer sent what no honest node sends (rule 11)."""
-        ...
-
-    def evidence(self, first: Vote, second: Vote) -> None:
-        """Two conflicting votes of one validator (rule 12)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Why the replica has stopped taking part; it stays at its last good block until it is restarted."""
-
-    detail: str
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The last proposal that this node would not vote for, and why: which rule, and which keys it wrote itself."""
-
-    height: int
-    round: int
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """What became of a submission: in the pool, or in the chain already."""
-
-    status: Literal["accepted", "committed"]
-    transaction_id: bytes
 
 
 class Replica:
@@ -158,10 +97,10 @@ class Replica:
         self._network = network
         self._listener = listener
         self._is_signed = is_signed
+        self._executor = Executor(chain, runtime, self.pool, is_signed)
         self._state: State = core.initial(config, chain.head, chain.validators)
         self._events: deque[Event] = deque()
         self._running = False
-        self._executed: dict[bytes, ExecutedBlock] = {}
         self._gossip: list[bytes] = []
         self._timer_ms: int | None = None
         self._next_status_ms = 0
@@ -208,7 +147,7 @@ class Replica:
             case Status():
                 self._on_status(sender, message)
             case GetBlocks():
-                self._serve_blocks(sender, message)
+                self._network.send(sender, blocks_from(self.chain, message))
             case Blocks():
                 self._on_blocks(sender, message)
             case Decided():
@@ -416,13 +355,7 @@ class Replica:
 
     def _build(self, effect: BuildBlock) -> None:
         try:
-            executed = rules.build_block(
-                self.chain,
-                self.runtime,
-                self.pool.pick(),
-                time_ms=self._now.wall_ms,
-                proposer=self.config.node_id,
-            )
+            executed = self._executor.build(time_ms=self._now.wall_ms, proposer=self.config.node_id)
         except MissingContractVersion as missing:
             self._halt(str(missing))
             return
@@ -432,13 +365,12 @@ class Replica:
             self._tell_work()
             self._events.append(BlockBuilt(at_ms, height, round_, b"", b""))
             return
-        self._keep_executed(executed)
         self._events.append(BlockBuilt(at_ms, height, round_, executed.raw, executed.digest))
 
     def _check_block(self, effect: CheckBlock) -> None:
         refusal: str | None = None
         try:
-            executed = self._execute(effect.digest, effect.block)
+            executed = self._executor.execute(effect.digest, effect.block)
             if effect.fresh:
                 rules.check_proposal_time(executed.block.header, self._now.wall_ms)
             if executed.digest != effect.digest:
@@ -452,28 +384,9 @@ class Replica:
         at_ms = self._now.monotonic_ms
         self._events.append(BlockChecked(at_ms, effect.height, effect.round, effect.digest, refusal))
 
-    def _execute(self, digest: bytes, raw: bytes) -> ExecutedBlock:
-        """The block executed on the head, from memory if this very block was executed before."""
-        known = self._executed.get(digest)
-        if known is not None and known.raw == raw:
-            return known
-        executed = rules.check_block(self.chain, self.runtime, raw, is_signed=self._is_signed_once)
-        self._keep_executed(executed)
-        return executed
-
-    def _is_signed_once(self, transaction: Transaction) -> bool:
-        """Each signature is checked once a node: what the pool holds, byte for byte, was checked on the way in."""
-        pooled = self.pool.get(transaction.id)
-        return (pooled is not None and pooled.raw == transaction.raw) or self._is_signed(transaction)
-
-    def _keep_executed(self, executed: ExecutedBlock) -> None:
-        if len(self._executed) >= MAX_EXECUTED_KEPT:
-            del self._executed[next(iter(self._executed))]
-        self._executed[executed.digest] = executed
-
     def _deliver(self, effect: Deliver) -> None:
         try:
-            executed = self._execute(effect.certificate.block_hash, effect.block)
+            executed = self._executor.execute(effect.certificate.block_hash, effect.block)
         except (Refused, MissingContractVersion) as error:
             self._halt(f"a quorum decided block {effect.certificate.height}, which this node refuses: {error}")
             return
@@ -485,7 +398,7 @@ class Replica:
         except OSError as error:
             self._halt(f"the store cannot be written: {error}")
             return
-        self._executed.clear()
+        self._executor.committed()
         self.pool.committed(t.id for t in executed.transactions)
         now_ms = self._now.monotonic_ms
         self.sync.advanced(now_ms)
@@ -607,19 +520,6 @@ class Replica:
         if request is not None:
             self._network.send(request.peer, GetBlocks(request.from_height, MAX_SYNC_BLOCKS))
 
-    def _serve_blocks(self, sender: str, message: GetBlocks) -> None:
-        items: list[CertifiedBlock] = []
-        size = 0
-        height = message.from_height
-        while len(items) < min(message.limit, MAX_SYNC_BLOCKS) and size < MAX_SYNC_BYTES:
-            block, certificate = self.chain.raw_block(height), self.chain.raw_certificate(height)
-            if block is None or certificate is None:
-                break
-            items.append(CertifiedBlock(block, certificate))
-            size += len(block)
-            height += 1
-        self._network.send(sender, Blocks(tuple(items)))
-
     def _on_blocks(self, sender: str, message: Blocks) -> None:
         """Blocks that were asked for; those that come late are as welcome, for each proves itself."""
         self.sync.answered(sender)
@@ -661,7 +561,7 @@ class Replica:
             self._listener.misbehaved(sender, f"a block that is not certified: {refused.reason.code}")
             return False
         try:
-            executed = self._execute(certificate.block_hash, raw)
+            executed = self._executor.execute(certificate.block_hash, raw)
         except (Refused, MissingContractVersion) as error:
             if rules.block_digest(raw) != certificate.block_hash:
                 self._listener.misbehaved(sender, "a certificate with another block")

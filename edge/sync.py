@@ -1,9 +1,11 @@
-"""Sync: a node that is behind asks its peers for certified blocks. It never turns off. Pure: time is passed in."""
+"""Sync: a node that is behind asks its peers for certified blocks. It never turns off. Time is passed in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge.wire import MAX_SYNC_BLOCKS, MAX_SYNC_BYTES, Blocks, CertifiedBlock, GetBlocks
+from ledger.chain import Chain
 from ledger.types import ValidatorSet
 
 GRACE_MS = 150
@@ -98,3 +100,18 @@ class Sync:
         if self._asked is not None:
             return self._asked.at_ms + ANSWER_TIMEOUT_MS
         return self._behind_since_ms + GRACE_MS
+
+
+def blocks_from(chain: Chain, request: GetBlocks) -> Blocks:
+    """What a peer asks for, as far as it is here and fits into one answer."""
+    items: list[CertifiedBlock] = []
+    size = 0
+    height = request.from_height
+    while len(items) < min(request.limit, MAX_SYNC_BLOCKS) and size < MAX_SYNC_BYTES:
+        block, certificate = chain.raw_block(height), chain.raw_certificate(height)
+        if block is None or certificate is None:
+            break
+        items.append(CertifiedBlock(block, certificate))
+        size += len(block)
+        height += 1
+    return Blocks(tuple(items))
