@@ -21,10 +21,10 @@ from urllib.parse import quote
 import aiohttp
 
 from edge.http.blocks import FRAME_LENGTH_BYTES, BlockFrame
-from edge.http.names import TRANSACTION_TYPE
-from edge.http.shapes import HeaderView, HistoryPage, InclusionView, StateView, ValidatorChanges
+from edge.http.names import PROOF_TYPE, TRANSACTION_TYPE
+from edge.http.shapes import HeaderView, HistoryPage, StateView, ValidatorChanges
 from edge.light import Inclusion, LightChain, ProvedBlock, ProvedTransaction, UnknownValidators, Untrue
-from edge.remote import CONNECT_S, ClientError, LyingNode, Node, NotAdmitted, TryAnother, Unavailable
+from edge.remote import CONNECT_S, ClientError, LyingNode, Node, NotAdmitted, Reply, TryAnother, Unavailable
 from ledger.audit import StoredBlock
 from ledger.crypto import SigningKey
 from ledger.encoding import Value, encode, unpack
@@ -215,16 +215,14 @@ class DaichoClient:
                 return found
 
     async def _submit_to(self, node: Node, transaction: Transaction, wait: Wait, wait_ms: int) -> Committed | None:
-        value = await node.json(
+        reply = await node.read(
             "POST",
-            f"/v1/transactions?wait={wait}&timeout_ms={wait_ms}&proof=true",
+            f"/v1/transactions?wait={wait}&timeout_ms={wait_ms}",
             read_s=wait_ms / 1000 + READ_MARGIN_S,
             data=transaction.raw,
-            headers={"Content-Type": TRANSACTION_TYPE},
+            headers={"Content-Type": TRANSACTION_TYPE, "Accept": PROOF_TYPE},
         )
-        if wait == "everywhere" and node.shaped(lambda: value["status"]) != "everywhere":
-            return None
-        return await self._committed(node, value, transaction.id)
+        return await self._committed(node, reply, transaction.id)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -233,12 +231,13 @@ class DaichoClient:
 
         async def ask(node: Node) -> Committed | None:
             try:
-                value = await node.get(f"/v1/transactions/{transaction_id.hex()}?proof=true&min_height={min_height}")
+                path = f"/v1/transactions/{transaction_id.hex()}?min_height={min_height}"
+                reply = await node.read("GET", path, headers={"Accept": PROOF_TYPE})
             except NotAdmitted as refusal:
                 if refusal.code == "no_transaction":
                     return None
                 raise
-            return await self._committed(node, value, transaction_id)
+            return await self._committed(node, reply, transaction_id)
 
         return await self._ask(ask)
 
@@ -398,21 +397,14 @@ class DaichoClient:
             if page.next is None or not page.changes:
                 return
 
-    async def _committed(self, node: Node, value: Any, transaction_id: bytes) -> Committed | None:
-        """The transaction of an answer, proved; None if the answer says that it only waits."""
-        plain = node.shaped(lambda: value["proof"] if value["status"] != "accepted" else None)
-        if plain is None:
+    async def _committed(self, node: Node, reply: Reply, transaction_id: bytes) -> Committed | None:
+        """The transaction of an answer, proved; None if the answer is no proof: then it is not committed yet."""
+        if reply.media_type != PROOF_TYPE:
             return None
-        view = node.struct(InclusionView, plain)
-        inclusion = Inclusion(
-            view.header,
-            view.certificate,
-            view.index,
-            view.transaction,
-            view.transaction_path,
-            view.receipt,
-            view.receipt_path,
-        )
+        try:
+            inclusion = unpack(Inclusion, reply.body)
+        except Refused as refused:
+            raise self._lies(node, f"its proof cannot be read: {refused}") from None
         proved: ProvedTransaction = await self._check(
             node, lambda: self.chain.check_inclusion(inclusion, transaction_id)
         )
@@ -423,9 +415,7 @@ class DaichoClient:
         return [await self._proved(node, block) for block in await self._archive(first, ARCHIVE_PAGE, node)]
 
     async def _archive(self, first: int, limit: int, node: Node) -> list[StoredBlock]:
-        status, data = await node.read("GET", f"/v1/archive?from={first}&limit={limit}", read_s=60.0)
-        if status >= 400:
-            raise node.refusal(data)
+        data = (await node.read("GET", f"/v1/archive?from={first}&limit={limit}", read_s=60.0)).body
         found: list[StoredBlock] = []
         at = 0
         while at < len(data):

@@ -12,12 +12,11 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from ledger import merkle, rules
-from ledger.crypto import HASH_BYTES
-from ledger.encoding import unpack
+from ledger.encoding import Wire, unpack
 from ledger.genesis import Genesis, genesis_block
 from ledger.refusal import Refused
 from ledger.statetree import StateProof, verify_proof
-from ledger.types import Block, Certificate, Header, Receipt, Transaction, ValidatorSet
+from ledger.types import Block, Certificate, Hash, Header, Receipt, Transaction, ValidatorSet
 
 MAX_CHECKED = 4_096
 """Header hashes remembered as proved."""
@@ -31,17 +30,19 @@ class UnknownValidators(Exception):
     """The header's validator set is not known yet: learn the changes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inclusion:
-    """A transaction and its receipt, with the paths to the roots in `header`."""
+class Inclusion(Wire, frozen=True):
+    """All that is needed to check, with the genesis alone, that a transaction stands in the chain with this receipt.
+
+    `transaction` and `receipt` are the leaves, `*_path` the RFC 6962 audit paths to the roots in `header`.
+    """
 
     header: Header
     certificate: Certificate | None
     index: int
     transaction: bytes
-    transaction_path: tuple[bytes, ...]
+    transaction_path: tuple[Hash, ...]
     receipt: bytes
-    receipt_path: tuple[bytes, ...]
+    receipt_path: tuple[Hash, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +126,7 @@ class LightChain:
             ("transaction", header.transactions_root, proof.transaction, proof.transaction_path),
             ("receipt", header.receipts_root, proof.receipt, proof.receipt_path),
         ):
-            if any(len(step) != HASH_BYTES for step in path) or not merkle.verify_inclusion(
-                root, leaf, proof.index, count, path
-            ):
+            if not merkle.verify_inclusion(root, leaf, proof.index, count, path):
                 raise Untrue(f"the {what} does not stand at {header.height}.{proof.index}")
         try:
             transaction, receipt = Transaction.parse(proof.transaction), unpack(Receipt, proof.receipt)

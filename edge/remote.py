@@ -54,14 +54,21 @@ class TryAnother(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node's address and the session to ask it with."""
 
     url: str
     session: aiohttp.ClientSession
 
-    async def read(self, method: str, path: str, *, read_s: float = READ_S, **how: Any) -> tuple[int, bytes]:
-        """Status and body. `TryAnother` if there is no answer, or one that says to come again."""
+    async def read(self, method: str, path: str, *, read_s: float = READ_S, **how: Any) -> Reply:
+        """A success. `TryAnother` if there is no answer, or one that says: later; `NotAdmitted` if the node refuses."""
         timeout = aiohttp.ClientTimeout(total=read_s + CONNECT_S, sock_connect=CONNECT_S)
         try:
             async with self.session.request(method, self.url + path, timeout=timeout, **how) as response:
@@ -72,16 +79,17 @@ class Node:
                         raise TryAnother(f"{self.url} answers without end")
                 if response.status in (408, 429) or response.status >= 500:
                     raise TryAnother(f"{self.url} answered {response.status}")
-                return response.status, bytes(body)
+                reply = Reply(response.status, response.content_type, bytes(body))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise TryAnother(f"{self.url}: {type(error).__name__} {error}") from None
+        if reply.status >= 400:
+            raise self._refusal(reply.body)
+        return reply
 
     async def json(self, method: str, path: str, *, read_s: float = READ_S, **how: Any) -> Any:
         """The JSON of a success; `NotAdmitted` if the node refuses."""
-        status, body = await self.read(method, path, read_s=read_s, **how)
-        if status >= 400:
-            raise self.refusal(body)
-        return self.shaped(lambda: msgspec.json.decode(body))
+        reply = await self.read(method, path, read_s=read_s, **how)
+        return self.shaped(lambda: msgspec.json.decode(reply.body))
 
     async def get(self, path: str) -> Any:
         return await self.json("GET", path)
@@ -99,6 +107,6 @@ class Node:
         except (msgspec.DecodeError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise TryAnother(f"{self.url} answers in another shape: {error}") from None
 
-    def refusal(self, body: bytes) -> NotAdmitted:
+    def _refusal(self, body: bytes) -> NotAdmitted:
         error = self.shaped(lambda: msgspec.json.decode(body, type=ErrorAnswer)).error
         return NotAdmitted(error.code, error.message_ja, error.message, error.params)

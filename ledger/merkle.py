@@ -34,19 +34,30 @@ def _parents(level: list[bytes]) -> list[bytes]:
     return parents
 
 
+class Tree:
+    """The tree over a list of leaves, kept whole: one proof after the other costs no hashing."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels = [[leaf_hash(leaf) for leaf in leaves]]
+        while len(self._levels[-1]) > 1:
+            self._levels.append(_parents(self._levels[-1]))
+
+    def prove(self, index: int) -> tuple[bytes, ...]:
+        """The audit path of the leaf at `index`, from the leaf's level up. IndexError if there is no such leaf."""
+        if not 0 <= index < len(self._levels[0]):
+            raise IndexError(index)
+        path: list[bytes] = []
+        for level in self._levels[:-1]:
+            sibling = index ^ 1
+            if sibling < len(level):
+                path.append(level[sibling])
+            index //= 2
+        return tuple(path)
+
+
 def prove(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
-    """The audit path of the leaf at `index`, from the leaf's level up. IndexError if there is no such leaf."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(index)
-    level = [leaf_hash(leaf) for leaf in leaves]
-    path: list[bytes] = []
-    while len(level) > 1:
-        sibling = index ^ 1
-        if sibling < len(level):
-            path.append(level[sibling])
-        level = _parents(level)
-        index //= 2
-    return tuple(path)
+    """The audit path of one leaf. IndexError if there is no such leaf."""
+    return Tree(leaves).prove(index)
 
 
 def verify_inclusion(root_hash: bytes, leaf: bytes, index: int, count: int, path: Sequence[bytes]) -> bool:

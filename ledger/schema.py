@@ -61,7 +61,7 @@ def _unhex(kind: Any, value: object) -> object:
         if _is_union(kind):
             kind = _member(kind, value.get(TAG_FIELD))
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            hints = get_type_hints(kind, include_extras=True)
+            hints = _hints(kind)
             named = {name: _unhex(hints.get(name), item) for name, item in value.items()}
             if not kind.__struct_config__.array_like:
                 return named
@@ -72,6 +72,11 @@ def _unhex(kind: Any, value: object) -> object:
             return ([] if tag is None else [named[TAG_FIELD]]) + [named[name] for name in kind.__struct_fields__]
         return dict(value)
     return value
+
+
+@cache
+def _hints(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return get_type_hints(struct, include_extras=True)
 
 
 def _member(union: Any, tag: object) -> Any:
@@ -155,7 +160,7 @@ def _hexadecimal(metadata: list[msgspec.Meta]) -> Any:
 
 @cache
 def _object(struct: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    hints = get_type_hints(struct, include_extras=True)
+    hints = _hints(struct)
     fields: list[Any] = []
     for info in msgspec.structs.fields(struct):
         kind = _plain_type(hints[info.name])

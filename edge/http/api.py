@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from edge.http.errors import ApiReason
 from edge.http.limits import ReadPolicy, TokenBuckets
+from edge.http.recent import RecentBlocks
 from edge.http.settings import HttpSettings
 from edge.metrics import Metrics
 from edge.node_view import NodeView
@@ -28,6 +29,7 @@ class Api:
     readers: ReadPolicy
     addresses: TokenBuckets
     accounts: TokenBuckets
+    recent: RecentBlocks
     streams: set[asyncio.Task[object]] = field(default_factory=set)
     """Event streams open: they are ended when the node stops."""
     waiting: int = 0
@@ -44,6 +46,7 @@ class Api:
             ReadPolicy(settings),
             TokenBuckets(settings.address_rate),
             TokenBuckets(settings.account_rate),
+            RecentBlocks(node.chain),
         )
 
     @contextmanager

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -118,12 +119,12 @@ def _check_address_rate(api: Api, request: web.Request) -> None:
 def _middleware(api: Api) -> Middleware:
     @web.middleware
     async def around(request: web.Request, handler: _Next) -> web.StreamResponse:
-        started_ms = monotonic_ms()
+        started_s = time.perf_counter()
         request[REQUEST_ID] = _request_id(request)
         response = await _answer(api, request, handler)
         route = request.get(_ROUTE)
         operation = "none" if route is None else route.name
-        api.metrics.request(operation, response.status, (monotonic_ms() - started_ms) / 1000)
+        api.metrics.request(operation, response.status, time.perf_counter() - started_s)
         return response
 
     return around

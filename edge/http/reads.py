@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from edge.http.api import Api
 from edge.http.bodies import media_type, read_body, read_json
 from edge.http.errors import ApiReason, ContractRefused
-from edge.http.names import JSON
-from edge.http.routing import Answer, Content, Hex32, Parameter, Route, answer, given
+from edge.http.names import JSON, PROOF_TYPE
+from edge.http.recent import BlockParts
+from edge.http.routing import Answer, Content, Hex32, Parameter, Route, answer, given, octets
 from edge.http.shapes import (
     ContractList,
     ContractView,
     HistoryPage,
     HistoryView,
-    InclusionView,
     MethodView,
     QueryView,
     ReceiptView,
@@ -27,12 +27,13 @@ from edge.http.shapes import (
     TransactionAnswer,
     TransactionView,
 )
-from ledger.chain import Chain, Location, parse_cursor
+from edge.light import Inclusion
+from ledger.chain import Chain, parse_cursor
 from ledger.contract import Runtime, RuntimeReason
-from ledger.encoding import decode, unpack
+from ledger.encoding import decode, pack, unpack
 from ledger.kv import after_prefix
 from ledger.refusal import BrokenInvariant, Refused
-from ledger.types import Header, Receipt, Transaction
+from ledger.types import Receipt, Transaction
 
 MAX_PAGE = 500
 MAX_QUERY_BYTES = 64 * 1024
@@ -68,6 +69,8 @@ async def transaction(api: Api, request: web.Request) -> web.StreamResponse:
     text = given(request, ID, str)
     await api.reach(given(request, MIN_HEIGHT, int), MIN_HEIGHT_WAIT_MS)
     transaction_id = bytes.fromhex(text)
+    if wants_proof(request) and (proof := proof_of(api, transaction_id)) is not None:
+        return octets(proof, PROOF_TYPE)
     found = transaction_answer(api, transaction_id, proof=given(request, WITH_PROOF, bool))
     if found is None and api.node.is_pending(transaction_id):
         found = TransactionAnswer(transaction_id, "accepted")
@@ -81,37 +84,44 @@ def transaction_answer(api: Api, transaction_id: bytes, *, proof: bool = False) 
     location = api.node.chain.find(transaction_id)
     if location is None:
         return None
-    chain = api.node.chain
-    block = chain.block(location.height)
-    raw_receipts = chain.raw_receipts(location.height)
-    if block is None or len(raw_receipts) != len(block.transactions):
-        raise BrokenInvariant(f"block {location.height} is in the index but not whole in the store")
-    raw = block.transactions[location.index]
+    height, index = location.height, location.index
+    parts = api.recent.parts(height)
+    header, raw = parts.block.header, parts.block.transactions[index]
     parsed = Transaction.parse(raw)
-    receipt = unpack(Receipt, raw_receipts[location.index])
     return TransactionAnswer(
         id=parsed.id,
         status="committed",
-        height=location.height,
-        index=location.index,
-        time_ms=block.header.time_ms,
-        block_hash=block.header.hash,
+        height=height,
+        index=index,
+        time_ms=header.time_ms,
+        block_hash=parts.hash,
         transaction=transaction_view(parsed),
-        receipt=receipt_view(api.node.runtime, receipt),
-        proof=inclusion(chain, block.header, location, raw, raw_receipts[location.index]) if proof else None,
-        on_disk_at=api.node.on_disk_at(location.height),
+        receipt=receipt_view(api.node.runtime, unpack(Receipt, parts.raw_receipts[index])),
+        proof=inclusion(parts, index) if proof else None,
+        on_disk_at=api.node.on_disk_at(height),
     )
 
 
-def inclusion(chain: Chain, header: Header, location: Location, raw: bytes, raw_receipt: bytes) -> InclusionView:
-    return InclusionView(
-        header=header,
-        certificate=chain.certificate(location.height),
-        index=location.index,
-        transaction=raw,
-        transaction_path=chain.prove_transaction(location),
-        receipt=raw_receipt,
-        receipt_path=chain.prove_receipt(location),
+def wants_proof(request: web.Request) -> bool:
+    """Whether the caller asks for nothing but the proof, in its byte form."""
+    return request.headers.get(hdrs.ACCEPT) == PROOF_TYPE
+
+
+def proof_of(api: Api, transaction_id: bytes) -> bytes | None:
+    """The byte form of a transaction's proof; None if it is not in the chain."""
+    location = api.node.chain.find(transaction_id)
+    return None if location is None else pack(inclusion(api.recent.parts(location.height), location.index))
+
+
+def inclusion(parts: BlockParts, index: int) -> Inclusion:
+    return Inclusion(
+        header=parts.block.header,
+        certificate=parts.certificate,
+        index=index,
+        transaction=parts.block.transactions[index],
+        transaction_path=parts.transaction_tree.prove(index),
+        receipt=parts.raw_receipts[index],
+        receipt_path=parts.receipt_tree.prove(index),
     )
 
 
@@ -294,10 +304,11 @@ ROUTES = (
         "GET",
         "/v1/transactions/{id}",
         "getTransaction",
-        "A transaction with its receipt, or that it waits in this node's pool.",
+        "A transaction with its receipt, or that it waits in this node's pool. With `Accept: "
+        "application/vnd.daicho.proof` a committed one is answered with nothing but its proof, in canonical msgpack.",
         transaction,
         parameters=(ID, WITH_PROOF, MIN_HEIGHT),
-        answers={200: Answer("The transaction.", (Content(JSON, TransactionAnswer),))},
+        answers={200: Answer("The transaction.", (Content(JSON, TransactionAnswer), Content(PROOF_TYPE)))},
         errors=(ApiReason.NO_TRANSACTION, *READ_ERRORS),
         tag="transactions",
     ),

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge.http.errors import ErrorBody
+from edge.light import Inclusion
 from ledger.refusal import Scalar
 from ledger.types import Certificate, Event, Hash, Header, Validator
 
@@ -43,21 +44,6 @@ class ReceiptView(msgspec.Struct, frozen=True):
     result: dict[str, Scalar]
 
 
-class InclusionView(msgspec.Struct, frozen=True):
-    """All that is needed to check, with the genesis alone, that a transaction stands in the chain with this receipt.
-
-    `transaction` and `receipt` are the leaves, `*_path` the RFC 6962 audit paths to the roots in `header`.
-    """
-
-    header: Header
-    certificate: Certificate | None
-    index: int
-    transaction: bytes
-    transaction_path: tuple[bytes, ...]
-    receipt: bytes
-    receipt_path: tuple[bytes, ...]
-
-
 class TransactionAnswer(msgspec.Struct, frozen=True):
     """A transaction and how far it has come."""
 
@@ -70,7 +56,7 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
     block_hash: bytes | None = None
     transaction: TransactionView | None = None
     receipt: ReceiptView | None = None
-    proof: InclusionView | None = None
+    proof: Inclusion | None = None
     on_disk_at: tuple[str, ...] = ()
     """The validators known to have the block on disk."""
 

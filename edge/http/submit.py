@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from typing import Annotated, cast
 
 import msgspec
@@ -12,9 +13,9 @@ from aiohttp import web
 from edge.http.api import Api, monotonic_ms
 from edge.http.bodies import media_type, read_body, read_json
 from edge.http.errors import ApiReason
-from edge.http.names import JSON, OCTETS, TRANSACTION_TYPE
-from edge.http.reads import transaction_answer
-from edge.http.routing import Answer, Content, Parameter, Route, answer, given
+from edge.http.names import JSON, OCTETS, PROOF_TYPE, TRANSACTION_TYPE
+from edge.http.reads import proof_of, transaction_answer, wants_proof
+from edge.http.routing import Answer, Content, Parameter, Route, answer, given, octets
 from edge.http.shapes import SubmitBody, TransactionAnswer
 from edge.mempool import PoolReason
 from edge.replica import ReplicaReason
@@ -55,7 +56,7 @@ async def submit(api: Api, request: web.Request) -> web.StreamResponse:
     proof = given(request, PROOF, bool)
     transaction = Transaction.parse(await _read(api, request))
     _check_account_rate(api, transaction)
-    started_ms = monotonic_ms()
+    started_s = time.perf_counter()
     status = 200
     try:
         if wait == "accepted":
@@ -63,7 +64,7 @@ async def submit(api: Api, request: web.Request) -> web.StreamResponse:
         else:
             with api.waits():
                 await api.node.submit(transaction, wait, timeout_ms / 1000)
-            api.metrics.committed_after((monotonic_ms() - started_ms) / 1000)
+            api.metrics.committed_after(time.perf_counter() - started_s)
     except Refused as refused:
         # Taken, or even in a block: only what was waited for has not come true yet.
         if refused.reason is NodeReason.NOT_YET:
@@ -71,6 +72,8 @@ async def submit(api: Api, request: web.Request) -> web.StreamResponse:
         elif refused.reason is not TransactionReason.DUPLICATE:
             raise
     api.accounts.take(transaction.body.sender, monotonic_ms())
+    if status == 200 and wants_proof(request) and (inclusion := proof_of(api, transaction.id)) is not None:
+        return octets(inclusion, PROOF_TYPE)
     found = transaction_answer(api, transaction.id, proof=proof)
     if found is None:
         return answer(TransactionAnswer(transaction.id, "accepted"), 202)
@@ -103,13 +106,14 @@ SUBMIT = Route(
     "/v1/transactions",
     "submitTransaction",
     "Hand in a signed transaction. Its id is the hash of its signed body: handing in the same bytes again, here or at "
-    "another node, is safe, and answers the same receipt.",
+    "another node, is safe, and answers the same receipt. With `Accept: application/vnd.daicho.proof` a committed one "
+    "is answered with nothing but its proof, in canonical msgpack.",
     submit,
     access="submit",
     parameters=(WAIT, TIMEOUT, PROOF),
     body=(Content(TRANSACTION_TYPE), Content(OCTETS), Content(JSON, SubmitBody)),
     answers={
-        200: Answer("What was waited for has come true.", (Content(JSON, TransactionAnswer),)),
+        200: Answer("What was waited for has come true.", (Content(JSON, TransactionAnswer), Content(PROOF_TYPE))),
         202: Answer("Taken, but what was waited for has not come true in time.", (Content(JSON, TransactionAnswer),)),
     },
     errors=(
