@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,6 +85,10 @@ class NodeView(Protocol):
         """Until the head is at `height`; False if it is not in time."""
         ...
 
+    def evidence(self) -> Sequence[tuple[bytes, bytes]]:
+        """The pairs of conflicting votes that this node keeps (rule 12), in their byte form."""
+        ...
+
     def on_commit(self, listener: Callable[[ExecutedBlock], None]) -> None:
         """Call `listener`, on the event loop, for every block once it is on disk."""
         ...
@@ -141,6 +145,9 @@ class RunningNode:
 
     async def wait_for_height(self, height: int, timeout_s: float) -> bool:
         return await self._node.wait_for_height(height, timeout_s)
+
+    def evidence(self) -> Sequence[tuple[bytes, bytes]]:
+        return [(row.first, row.second) for row in self._node.evidence_rows()]
 
     def on_commit(self, listener: Callable[[ExecutedBlock], None]) -> None:
         self._node.on_commit(listener)

@@ -35,7 +35,7 @@ class Api:
     waiting: int = 0
     """Requests that wait for a block."""
     document: bytes = b""
-    """The OpenAPI document."""
+    """The OpenAPI document, once somebody has asked for it."""
 
     @staticmethod
     def of(node: NodeView, settings: HttpSettings, metrics: Metrics) -> Api:

@@ -41,6 +41,8 @@ SECURITY_HEADERS = {
 
 async def document(api: Api, request: web.Request) -> web.StreamResponse:
     """GET /openapi.json"""
+    if not api.document:
+        api.document = openapi.document(ROUTES, api.node.runtime)
     return web.Response(body=api.document, content_type=JSON, charset="utf-8")
 
 
@@ -70,7 +72,6 @@ ROUTES: tuple[Route, ...] = (
 def make_app(node: NodeView, settings: HttpSettings, metrics: Metrics | None = None) -> web.Application:
     """The application; serve it with `edge/http/server.py`."""
     api = Api.of(node, settings, metrics or Metrics(node))
-    api.document = openapi.document(ROUTES, node.runtime)
     node.on_commit(api.metrics.on_block)
     app = web.Application(middlewares=[_middleware(api)], client_max_size=submit.MAX_BODY_BYTES)
     for route in ROUTES:

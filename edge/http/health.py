@@ -10,7 +10,7 @@ from edge.http.api import Api
 from edge.http.errors import ApiReason, error_body
 from edge.http.names import JSON, PROMETHEUS
 from edge.http.routing import Answer, Content, Route, answer
-from edge.http.shapes import AdviceView, LiveView, PeerView, ReadyView, StatusView
+from edge.http.shapes import AdviceView, EvidenceList, EvidenceView, LiveView, PeerView, ReadyView, StatusView
 from edge.node_view import NodeStatus, NodeView, in_sync, reachable_validators
 from ledger.refusal import Reason, Refused, Text
 
@@ -160,6 +160,11 @@ def status_view(node: NodeView) -> StatusView:
     )
 
 
+async def evidence(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/evidence"""
+    return answer(EvidenceList(tuple(EvidenceView(*pair) for pair in api.node.evidence())))
+
+
 async def metrics(api: Api, request: web.Request) -> web.StreamResponse:
     """GET /metrics"""
     return web.Response(body=api.metrics.render(), headers={"Content-Type": api.metrics.content_type})
@@ -196,6 +201,15 @@ ROUTES = (
         "The node at this moment: where it stands, whom it reaches, what is wrong and what to do.",
         status,
         answers={200: Answer("The status.", (Content(JSON, StatusView),))},
+        tag="health",
+    ),
+    Route(
+        "GET",
+        "/v1/evidence",
+        "listEvidence",
+        "Conflicting votes that this node has seen: what an organisation records on the chain by governance.",
+        evidence,
+        answers={200: Answer("The pairs of votes.", (Content(JSON, EvidenceList),))},
         tag="health",
     ),
     Route(

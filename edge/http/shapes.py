@@ -218,6 +218,17 @@ class AdviceView(msgspec.Struct, frozen=True):
     text_ja: str
 
 
+class EvidenceView(msgspec.Struct, frozen=True):
+    """Two conflicting votes of one validator, in the byte form in which governance takes them."""
+
+    first: bytes
+    second: bytes
+
+
+class EvidenceList(msgspec.Struct, frozen=True):
+    evidence: tuple[EvidenceView, ...]
+
+
 class LiveView(msgspec.Struct, frozen=True):
     live: bool
     node_id: str

@@ -66,9 +66,11 @@ async def submit(api: Api, request: web.Request) -> web.StreamResponse:
                 await api.node.submit(transaction, wait, timeout_ms / 1000)
             api.metrics.committed_after(time.perf_counter() - started_s)
     except Refused as refused:
-        # Taken, or even in a block: only what was waited for has not come true yet.
         if refused.reason is NodeReason.NOT_YET:
             status = 202
+            if not api.node.is_pending(transaction.id) and api.node.chain.find(transaction.id) is None:
+                # Not even its signature has been looked at: that is no acceptance.
+                raise Refused(NodeReason.OVERLOADED) from None
         elif refused.reason is not TransactionReason.DUPLICATE:
             raise
     api.accounts.take(transaction.body.sender, monotonic_ms())

@@ -85,6 +85,7 @@ class FakeNode:
         self.accepts: Refused | Exception | None = None
         """What every submission gets instead of being taken."""
         self.changes: dict[str, Any] = {}
+        self.evidence_kept: list[tuple[bytes, bytes]] = []
         self._moved = asyncio.Event()
         self._listeners: list[Callable[[ExecutedBlock], None]] = []
 
@@ -134,6 +135,9 @@ class FakeNode:
 
     def on_disk_at(self, height: int) -> tuple[str, ...]:
         return tuple(n.node_id for n in self.network.nodes if n.chain.height >= height)
+
+    def evidence(self) -> list[tuple[bytes, bytes]]:
+        return self.evidence_kept
 
     async def wait_for_height(self, height: int, timeout_s: float) -> bool:
         until = time.monotonic() + timeout_s

@@ -60,6 +60,15 @@ def test_what_is_wrong_is_said_with_what_to_do(changes: dict[str, object], code:
     with_api(scenario)
 
 
+def test_conflicting_votes_are_shown() -> None:
+    async def scenario(api: Served) -> None:
+        assert await api.get("/v1/evidence") == (200, {"evidence": []})
+        api.node.evidence_kept = [(b"one", b"two")]
+        assert (await api.get("/v1/evidence"))[1] == {"evidence": [{"first": b"one".hex(), "second": b"two".hex()}]}
+
+    with_api(scenario)
+
+
 def test_metrics_carry_the_names_of_the_field() -> None:
     async def scenario(api: Served) -> None:
         await api.submit(api.network.account("new.clerk"))

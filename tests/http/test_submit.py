@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.http.settings import HttpSettings, Rate
+from edge.light import Inclusion, LightChain
 from edge.mempool import PoolReason
-from ledger.encoding import pack
+from edge.runtime import RuntimeReason
+from ledger.encoding import pack, unpack
 from ledger.refusal import Refused
 from ledger.types import TRANSACTION_TAG, SignedTransaction, Transaction, TransactionBody
 from tests.http.harness import OPERATOR, Network, Served, key_of, with_api
@@ -72,6 +74,34 @@ def test_what_is_not_committed_in_time_is_202_and_safe_to_send_again() -> None:
         api.network.commit()
         status, answer = await waiting
         assert (status, answer["height"]) == (200, 1)
+
+    with_api(scenario)
+
+
+def test_what_was_not_even_looked_at_in_time_is_not_called_accepted() -> None:
+    async def scenario(api: Served) -> None:
+        api.node.accepts = Refused(RuntimeReason.NOT_YET)
+        for wait in ("accepted", "committed"):
+            status, answer = await api.submit(api.network.account("new.clerk"), f"?wait={wait}")
+            assert (status, answer["error"]["code"]) == (503, "overloaded")
+
+    with_api(scenario)
+
+
+def test_a_committed_transaction_can_be_answered_with_its_bare_proof() -> None:
+    async def scenario(api: Served) -> None:
+        transaction = api.network.account("new.clerk")
+        await api.submit(transaction)
+        headers = {"Accept": "application/vnd.daicho.proof"}
+        light = LightChain(api.network.genesis)
+        for method, path, data in (
+            ("POST", "/v1/transactions", transaction.raw),
+            ("GET", f"/v1/transactions/{transaction.id.hex()}", None),
+        ):
+            async with api.session.request(method, api.url + path, data=data, headers={**TYPE, **headers}) as response:
+                assert response.content_type == "application/vnd.daicho.proof"
+                proved = light.check_inclusion(unpack(Inclusion, await response.read()), transaction.id)
+                assert proved.receipt.done
 
     with_api(scenario)
 
