@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ledger.refusal import Reason, Refused, Text
 from ledger.types import Transaction
 
-PASSED_OVER_MARGIN_MS = 1_000
-"""A block passes over the oldest transaction if it carries one that arrived here this much later."""
+PASSED_OVER_MARGIN_MS = 1_500
+"""How much longer than others, or than it takes everybody to know it, a transaction waits that is passed over."""
 
 
 class PoolReason(Reason):
@@ -47,6 +47,7 @@ class Mempool:
         self._by_account: dict[str, int] = {}
         self.bytes = 0
         self.passed_over_blocks = 0
+        self._proposer = ""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -93,10 +94,17 @@ class Mempool:
         else:
             del self._by_account[account]
 
-    def committed(self, transaction_ids: Iterable[bytes]) -> None:
-        """Take out what a block carried, and notice whether it passed over the one that waits longest (rule 9)."""
+    def committed(self, transaction_ids: Iterable[bytes], *, proposer: str, has_room: bool, now_ms: int) -> None:
+        """Take out what a block carried, and notice whether its proposer passed over the one that waits longest.
+
+        Rule 9: it is passed over by a block that carries younger ones, or that had room while it had waited long enough
+        for everybody to know it. An empty block of a lying leader is such a block, also where others finished it.
+        """
+        if proposer != self._proposer:
+            self._proposer = proposer
+            self.passed_over_blocks = 0
         oldest = next(iter(self._waiting), None)
-        youngest_ms = 0
+        youngest_ms = now_ms if has_room else 0
         for transaction_id in transaction_ids:
             waiting = self._waiting.get(transaction_id)
             if waiting is not None:

@@ -399,13 +399,21 @@ class Replica:
             self._halt(f"the store cannot be written: {error}")
             return
         self._executor.committed()
-        self.pool.committed(t.id for t in executed.transactions)
         now_ms = self._now.monotonic_ms
+        limits = registry.parameters(self.chain.state)
+        has_room = (
+            2 * len(executed.raw) < limits.max_block_bytes
+            and len(executed.transactions) < limits.max_block_transactions
+        )
+        self.pool.committed(
+            (t.id for t in executed.transactions),
+            proposer=executed.block.header.proposer,
+            has_room=has_room,
+            now_ms=now_ms,
+        )
         self.sync.advanced(now_ms)
         self._check_contracts()
-        self._events.append(
-            Advanced(now_ms, self.chain.head, self.chain.validators, registry.parameters(self.chain.state))
-        )
+        self._events.append(Advanced(now_ms, self.chain.head, self.chain.validators, limits))
         self._events.append(WorkPending(now_ms, *self._work()))
         self._told_work = self._work()
         self._prune()

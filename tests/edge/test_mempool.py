@@ -60,20 +60,37 @@ def test_what_has_expired_is_dropped_and_nothing_else() -> None:
     assert [t.id for t in pool.pick()] == [t.id for t in SOME[3:]]
 
 
+def commit(pool: Mempool, transactions: list[Transaction], *, has_room: bool = False, now_ms: int = 0) -> int:
+    pool.committed([t.id for t in transactions], proposer="n1", has_room=has_room, now_ms=now_ms)
+    return pool.passed_over_blocks
+
+
 def test_a_block_with_much_younger_ones_passes_over_the_oldest() -> None:
     pool = Mempool()
     pool.add(SOME[0], 0)
     pool.add(SOME[1], PASSED_OVER_MARGIN_MS)
     pool.add(SOME[2], PASSED_OVER_MARGIN_MS + 1)
-    pool.committed([SOME[1].id])
-    assert pool.passed_over_blocks == 0, "what came about as early may go first"
-    pool.committed([])
-    assert pool.passed_over_blocks == 0, "an empty block passes over nobody"
-    pool.committed([SOME[2].id])
-    assert pool.passed_over_blocks == 1
-    pool.committed([SOME[0].id])
-    assert pool.passed_over_blocks == 0
+    assert commit(pool, [SOME[1]]) == 0, "what came about as early may go first"
+    assert commit(pool, []) == 0, "a full block passes over nobody"
+    assert commit(pool, [SOME[2]]) == 1
+    assert commit(pool, [SOME[0]]) == 0
     assert len(pool) == 0
+
+
+def test_a_block_with_room_passes_over_what_everybody_has_known_for_long() -> None:
+    pool = Mempool()
+    pool.add(SOME[0], 0)
+    assert commit(pool, [], has_room=True, now_ms=PASSED_OVER_MARGIN_MS) == 0
+    assert commit(pool, [], has_room=True, now_ms=PASSED_OVER_MARGIN_MS + 1) == 1
+    assert commit(pool, [], has_room=True, now_ms=PASSED_OVER_MARGIN_MS + 2) == 2
+
+
+def test_another_proposer_is_not_blamed_for_the_one_before() -> None:
+    pool = Mempool()
+    pool.add(SOME[0], 0)
+    commit(pool, [], has_room=True, now_ms=9_000)
+    pool.committed([], proposer="n2", has_room=False, now_ms=9_000)
+    assert pool.passed_over_blocks == 0
 
 
 def test_only_what_has_waited_is_told_again_and_each_once_a_while() -> None:
@@ -108,7 +125,7 @@ def test_its_counts_are_always_those_of_what_it_holds(steps: list[tuple[str, int
                 pool.remove(transaction.id)
                 expected = [t for t in expected if t.id != transaction.id]
             case "commit":
-                pool.committed([transaction.id])
+                commit(pool, [transaction])
                 expected = [t for t in expected if t.id != transaction.id]
             case _:
                 wall_ms = START_MS + 1_000 * which
