@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 refused, or a fault was found; 2 wrong usage; 3 no node an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -23,6 +24,7 @@ import node as daicho_node
 from contracts.donations.shipments import commitment
 from edge import commands
 from edge.archive import Form
+from edge.commands import Network as AskedNetwork
 from edge.config import load_config
 from edge.console import (
     NO_ANSWER,
@@ -31,9 +33,9 @@ from edge.console import (
     data_option,
     existing_file,
     existing_folder,
-    genesis_option,
     json_option,
     language,
+    network_options,
     nodes_option,
     show,
     url_option,
@@ -44,7 +46,16 @@ from edge.init import CONFIG_NAME, PORTS_PER_NODE, Network, NetworkPlan, advice,
 from edge.localnet import NETWORK_NAME, Localnet, stop_with_parent
 from edge.municipalities import load_municipalities
 from edge.ports import free_base_port
-from edge.terminal import TerminalProgress, audit_progress, block_lines, history_lines, report_lines, status_lines
+from edge.terminal import (
+    TerminalProgress,
+    audit_lines,
+    audit_progress,
+    block_lines,
+    history_lines,
+    report_lines,
+    status_lines,
+    where_to_look,
+)
 from edge.watch import Reading, Watch, has_quorum, leader, quorum, states
 from ledger.audit import Fault
 from ledger.genesis import load_genesis
@@ -307,9 +318,7 @@ def tx() -> None:
 
 
 @tx.command("submit")
-@data_option
-@url_option
-@genesis_option
+@network_options
 @click.option("--key", type=existing_file, required=True, help="The account's key file.")
 @click.option("--account", help="The account; without it, the key file's name without .key.")
 @click.argument("contract")
@@ -317,9 +326,7 @@ def tx() -> None:
 @click.argument("args", nargs=-1)
 @json_option
 def tx_submit(
-    data: Path,
-    urls: tuple[str, ...],
-    genesis: Path | None,
+    net: AskedNetwork,
     key: Path,
     account: str | None,
     contract: str,
@@ -337,7 +344,7 @@ def tx_submit(
       daicho tx submit --data tama --key shelter.key donations register_need \\
         '{"shelter": "hachioji-01", "item": "blanket", "quantity": 40, "priority": "urgent"}'
     """
-    net, runtime = commands.network(data, urls, genesis), contracts.runtime()
+    runtime = contracts.runtime()
     sender = account or key.name.removesuffix(".key")
     done = asyncio.run(commands.submit(net, runtime, key, sender, contract, method, commands.arguments(args)))
     receipt = done.receipt
@@ -363,17 +370,13 @@ def tx_submit(
 
 
 @main.command()
-@data_option
-@url_option
-@genesis_option
+@network_options
 @click.argument("contract")
 @click.argument("method")
 @click.argument("args", nargs=-1)
 @json_option
 def query(
-    data: Path,
-    urls: tuple[str, ...],
-    genesis: Path | None,
+    net: AskedNetwork,
     contract: str,
     method: str,
     args: tuple[str, ...],
@@ -386,22 +389,17 @@ def query(
       daicho query --data tama governance organisations
       daicho query --data tama donations needs municipality=132012 priority=urgent limit=10
     """
-    net = commands.network(data, urls, genesis)
     answer = asyncio.run(commands.query(net, contract, method, commands.arguments(args)))
     show(as_json, answer, f"at height {answer['height']}:", json.dumps(answer["result"], ensure_ascii=False, indent=2))
 
 
 @main.command()
-@data_option
-@url_option
-@genesis_option
+@network_options
 @click.argument("subject")
 @click.option("--after", default="", help="A cursor: go on after it.")
 @click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
 @json_option
-def history(
-    data: Path, urls: tuple[str, ...], genesis: Path | None, subject: str, after: str, limit: int, as_json: bool
-) -> None:
+def history(net: AskedNetwork, subject: str, after: str, limit: int, as_json: bool) -> None:
     """What happened to a subject (need:…, shelter:…, account:…, node:…), in order.
 
     \b
@@ -409,7 +407,7 @@ def history(
       daicho history --data tama shelter:hachioji-01
       daicho history --data tama account:officer.132012 --limit 10
     """
-    page = asyncio.run(commands.history(commands.network(data, urls, genesis), subject, after, limit))
+    page = asyncio.run(commands.history(net, subject, after, limit))
     show(
         as_json,
         page,
@@ -424,12 +422,10 @@ def block() -> None:
 
 
 @block.command("show")
-@data_option
-@url_option
-@genesis_option
+@network_options
 @click.argument("height", required=False, type=click.IntRange(min=0))
 @json_option
-def block_show(data: Path, urls: tuple[str, ...], genesis: Path | None, height: int | None, as_json: bool) -> None:
+def block_show(net: AskedNetwork, height: int | None, as_json: bool) -> None:
     """A block, proved: its header and its transactions with what became of them. Without HEIGHT, the last.
 
     \b
@@ -437,7 +433,7 @@ def block_show(data: Path, urls: tuple[str, ...], genesis: Path | None, height: 
       daicho block show --data tama 1
       daicho block show --data tama --json
     """
-    found = asyncio.run(commands.block(commands.network(data, urls, genesis), height))
+    found = asyncio.run(commands.block(net, height))
     show(as_json, found, *block_lines(found))
 
 
@@ -492,11 +488,7 @@ def verify(
     show(
         as_json,
         {"ok": True, "seconds": round(seconds, 3), **asdict(report)},
-        f"No fault. Chain {report.chain_id[:16]}…, head {report.height} ({report.head_hash[:16]}…)",
-        f"  {report.blocks} blocks, {report.certificates} certificates, {report.signatures} signatures",
-        f"  {report.transactions} transactions, of which contracts refused {report.refused_receipts}",
-        f"  {report.stored_values} stored values compared",
-        f"  {seconds:.1f} s, {report.blocks / seconds:.0f} blocks/s",
+        *audit_lines(report, seconds),
     )
 
 
@@ -553,7 +545,8 @@ def demo(once: bool, data: Path, nodes: int, base_port: int | None, as_json: boo
     )
     with TerminalProgress(quiet=as_json) as progress:
         if not once:
-            asyncio.run(stay_up(plan, progress, lambda net: _show_demo(net, as_json)))
+            with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
+                asyncio.run(stay_up(plan, progress, lambda net: _show_demo(net, as_json)))
         report = asyncio.run(run_once(plan, progress))
     show(as_json, {"ok": report.ok, **asdict(report)}, *report_lines(report))
     if not report.ok:
@@ -561,19 +554,8 @@ def demo(once: bool, data: Path, nodes: int, base_port: int | None, as_json: boo
 
 
 def _show_demo(net: Localnet, as_json: bool) -> None:
-    first = net.file.nodes[0]
-    show(
-        as_json,
-        {"data": str(net.data), "urls": net.urls, "genesis": str(net.genesis_path)},
-        "",
-        "Up. Look here:",
-        *(f"  {n.http_url}/   status page of {n.node_id}" for n in net.file.nodes),
-        "Or, in another terminal:",
-        f"  daicho status --data {net.data}",
-        f"  daicho query --data {net.data} donations needs municipality={first.organisation}",
-        f"  daicho localnet kill --data {net.data} {first.node_id}",
-        "Ctrl-C ends it; the data stays.",
-    )
+    found = {"data": str(net.data), "urls": net.urls, "genesis": str(net.genesis_path)}
+    show(as_json, found, *where_to_look(net))
 
 
 if __name__ == "__main__":

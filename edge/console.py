@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from edge.client import LyingNode, NotAdmitted, Unavailable
+from edge.commands import network
 from edge.init import MAX_NODES
 from ledger.refusal import Language, Refused, Scalar
 
 DEFAULT_DATA = Path("daicho-data")
-REFUSED, NO_ANSWER = 1, 3
+REFUSED, NO_ANSWER, INTERRUPTED = 1, 3, 130
 """Exit codes beside 0, and beside 2, click's own for wrong usage."""
 
 
@@ -55,6 +57,8 @@ class Commands(click.Group):
         as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(INTERRUPTED) from None
         except Refused as refused:
             reason, params = refused.reason, refused.params
             ja, en = reason.text("ja", params), reason.text("en", params)
@@ -100,7 +104,7 @@ url_option = click.option(
 )
 existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 existing_folder = click.Path(path_type=Path, file_okay=False, exists=True)
-genesis_option = click.option(
+_genesis_option = click.option(
     "--genesis", type=existing_file, help="What answers are proved against; else the one in --data."
 )
 nodes_option = click.option(
@@ -110,3 +114,13 @@ nodes_option = click.option(
     show_default=True,
     help="How many nodes, one a municipality.",
 )
+
+
+def network_options(command: Callable[..., None]) -> Callable[..., None]:
+    """`--data`, `--url` and `--genesis`, as one argument `net`: which nodes to ask, and what proves their answers."""
+
+    @functools.wraps(command)
+    def with_network(data: Path, urls: tuple[str, ...], genesis: Path | None, **others: Any) -> None:
+        command(net=network(data, urls, genesis), **others)
+
+    return data_option(url_option(_genesis_option(with_network)))

@@ -214,12 +214,23 @@ async def stay_up(plan: DemoPlan, progress: Progress, ready: Callable[[Localnet]
             if all(s.height == 0 for s in states(readings)):
                 await _while_all_live(net, _load(plan, net, progress))
         ready(net)
-        while True:
-            await asyncio.sleep(1.0)
-            net.check_alive()
+        await _tell_of_ends(net, progress)
     finally:
         progress.stage("stopping all nodes")
         net.stop_all()
+
+
+async def _tell_of_ends(net: Localnet, progress: Progress) -> None:
+    """For ever: say which nodes have ended and which are back. People are invited to kill some."""
+    running = {r.place.node_id for r in net.running()}
+    while True:
+        await asyncio.sleep(CHECK_EVERY_S)
+        now = {r.place.node_id for r in net.running() if r.pid is not None}
+        for node_id in sorted(running - now):
+            progress.stage(f"{node_id} has ended; again: daicho localnet restart --data {net.data} {node_id}")
+        for node_id in sorted(now - running):
+            progress.stage(f"{node_id} is back")
+        running = now
 
 
 async def _load(plan: DemoPlan, net: Localnet, progress: Progress) -> None:

@@ -114,8 +114,9 @@ class Localnet:
     def pid(self, node_id: str) -> int | None:
         """The process id of a node, None if it does not run."""
         child = self._children.get(node_id)
-        if child is not None:
-            return child.pid if child.poll() is None else None
+        if child is not None and child.poll() is None:
+            return child.pid
+        # Not ours, or ours and gone: another `daicho localnet` may have started it since.
         home = self.home(node_id)
         try:
             pid = int((home / "node.pid").read_text(encoding="ascii"))

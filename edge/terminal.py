@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Any
 
 from edge.demo import Report
+from edge.localnet import Localnet
 from edge.watch import Reading, quorum_line, states
+from ledger.audit import AuditReport
 from ledger.refusal import Language
 
 BAR_WIDTH = 30
@@ -146,3 +148,29 @@ def block_lines(block: Mapping[str, Any]) -> list[str]:
             f"{transaction['contract']}.{transaction['method']}  {f'REFUSED {reason}' if reason else 'done'}"
         )
     return lines
+
+
+def audit_lines(report: AuditReport, seconds: float) -> list[str]:
+    """What an audit that found nothing has checked."""
+    return [
+        f"No fault. Chain {report.chain_id[:16]}…, head {report.height} ({report.head_hash[:16]}…)",
+        f"  {report.blocks} blocks, {report.certificates} certificates, {report.signatures} signatures",
+        f"  {report.transactions} transactions, of which contracts refused {report.refused_receipts}",
+        f"  {report.stored_values} stored values compared",
+        f"  {seconds:.1f} s, {report.blocks / seconds:.0f} blocks/s",
+    ]
+
+
+def where_to_look(net: Localnet) -> list[str]:
+    """What to do with a demo that is up."""
+    first = net.file.nodes[0]
+    return [
+        "",
+        "Up. Look here:",
+        *(f"  {n.http_url}/   status page of {n.node_id}" for n in net.file.nodes),
+        "Or, in another terminal:",
+        f"  daicho status --data {net.data}",
+        f"  daicho query --data {net.data} donations needs municipality={first.organisation}",
+        f"  daicho localnet kill --data {net.data} {first.node_id}",
+        "Ctrl-C ends it; the data stays.",
+    ]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ import contracts
 from contracts.donations.shipments import commitment
 from edge.demo import DemoPlan, run_once
 from edge.demo_check import Places, check_writes
+from edge.localnet import command_line
 from edge.sample import load_week
 from edge.writers import Write, longest_gap_ms
 from ledger.genesis import load_genesis
@@ -70,3 +75,19 @@ def test_the_longest_gap_is_between_acknowledgements_of_all_writers_together() -
     writes = [write("a", acknowledged_ms=t) for t in (10.0, 40.0, 20.0, 300.0)]
     assert longest_gap_ms(writes) == 260.0
     assert longest_gap_ms([]) == 0.0
+
+
+@pytest.mark.process
+def test_ctrl_c_ends_the_demo_in_order_and_leaves_no_process(tmp_path: Path) -> None:
+    data = tmp_path / "demo"
+    demo = subprocess.Popen([sys.executable, "-m", "cli", "demo", "--data", str(data), "--nodes", "3"])
+    deadline = time.monotonic() + 30
+    while len(list(data.glob("nodes/*/node.pid"))) < 3:
+        assert time.monotonic() < deadline, "the nodes were not started"
+        time.sleep(0.1)
+    pids = [int(path.read_text()) for path in data.glob("nodes/*/node.pid")]
+    time.sleep(1.0)
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(timeout=20) == 0
+    assert [command_line(pid) for pid in pids] == [""] * 3
+    assert all((data / "nodes" / name / "node.log").exists() for name in ("hachioji", "tachikawa", "musashino"))
