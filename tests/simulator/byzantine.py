@@ -45,6 +45,10 @@ class Liar:
         pass
 
 
+class Faithful(Liar):
+    """Does nothing wrong by itself: on two hosts with one key it is a twin."""
+
+
 class Equivocator(Liar):
     """Proposes one block to some and another to the others, and gives each side the votes for its own.
 
@@ -223,6 +227,7 @@ def vote_for(host: Host, vote: Prepare | Commit, digest: bytes) -> Prepare | Com
 
 
 ACTORS: dict[str, type[Liar]] = {
+    "faithful": Faithful,
     "equivocator": Equivocator,
     "silent leader": SilentLeader,
     "censor": Censor,

@@ -27,7 +27,8 @@ from ledger.refusal import Refused
 from ledger.rules import BlockReason
 from ledger.votes import commit_payload
 from tests.simulator.disk import SimulatedJournal
-from tests.simulator.run import Plan, plan_of, simulate
+from tests.simulator.plan import Plan, plan_of
+from tests.simulator.run import simulate
 
 Patch = Callable[[], AbstractContextManager[Any]]
 

@@ -21,7 +21,8 @@ from tests.simulator.checker import Violation
 from tests.simulator.cluster import Cluster, Sent
 from tests.simulator.keys import quick_signatures
 from tests.simulator.mutants import MUTANTS, hunt
-from tests.simulator.run import CRASHES, NETWORK, Plan, plan_of, simulate, simulate_beyond
+from tests.simulator.plan import CRASHES, NETWORK, Plan, plan_of
+from tests.simulator.run import simulate, simulate_beyond
 
 FRESH_SEEDS = 150
 BATCHES = 6
