@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 from pathlib import Path
@@ -104,9 +103,7 @@ async def _until_told(node: NodeRuntime) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    waiting = loop.create_task(told.wait())
-    await asyncio.wait([waiting, node.fatal], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        if node.fatal.done():
-            node.fatal.result()
+    node.fatal.add_done_callback(lambda _: told.set())
+    await told.wait()
+    if node.fatal.done():
+        node.fatal.result()

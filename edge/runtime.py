@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 
 from consensus.messages import Vote
 from edge.peers import Peers
-from edge.replica import Now, Replica, Submitted
+from edge.replica import Now, Refusal, Replica, Submitted
 from edge.wire import MAX_GOSSIP, Blocks, PeerMessage, Status, Transactions, decode_message, encode_message
 from ledger import layout, registry
 from ledger.chain import Chain
@@ -88,6 +88,8 @@ class NodeRuntime:
         self._head_changed = asyncio.Event()
         self._peer_status_changed = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._told_refusal: Refusal | None = None
+        self._told_halt = False
         self._tasks: list[asyncio.Task[None]] = []
         self._commit_listeners: list[Callable[[ExecutedBlock], None]] = []
 
@@ -153,7 +155,20 @@ class NodeRuntime:
             self._fail(error)
             return None
         finally:
+            self._tell_trouble()
             self._set_timer()
+
+    def _tell_trouble(self) -> None:
+        """Into the log, once each: a proposal that got no vote here, and that the node has stopped taking part."""
+        refusal, halted = self.replica.last_refusal, self.replica.halted
+        if refusal is not self._told_refusal:
+            self._told_refusal = refusal
+            if refusal is not None:
+                self.counters["refused_proposals"] += 1
+                log.error("no vote at height %s, round %s: %s", refusal.height, refusal.round, refusal.detail)
+        if halted is not None and not self._told_halt:
+            self._told_halt = True
+            log.critical("stopped at height %s, its last good block: %s", halted.height, halted.detail)
 
     def _set_timer(self) -> None:
         if self._timer is not None:
