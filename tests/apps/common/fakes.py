@@ -58,6 +58,8 @@ class FakeChain:
     drop: int = 0
     """That many submissions vanish on the way in."""
     not_admitted: str = ""
+    is_behind: bool = False
+    """Asked without a height, it answers as of before everything."""
     blocks: list[tuple[Transaction, Committed]] = field(default_factory=list)
     submitted: list[bytes] = field(default_factory=list)
     block_time_ms: int | None = None
@@ -105,7 +107,7 @@ class FakeChain:
     async def find(self, transaction_id: bytes, min_height: int = 0) -> Committed | None:
         if self.down:
             raise ChainUnavailable("no node answers")
-        return self._find(transaction_id)
+        return None if self.is_behind and min_height == 0 else self._find(transaction_id)
 
     async def head(self) -> Head:
         if self.down:

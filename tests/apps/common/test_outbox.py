@@ -144,8 +144,10 @@ async def test_killed_before_its_commit_nothing_was_put(running: Running, chain:
 
 async def test_two_workers_decide_a_write_once(running: Running, chain: FakeChain, clock: FakeClock) -> None:
     write_id = put(running)
+    running.kit.database.write_now(lambda session: setattr(session.get_one(Write, write_id), "user_id", 1))
     await asyncio.gather(*(running.kit.outbox.work_once() for _ in range(4)))
     assert write(running, write_id).state == "done" and len(chain.blocks) == 1
+    assert len(running.kit.database.read_now(lambda session: session.scalars(select(Mail)).all())) == 1
 
 
 async def test_a_refusal_is_kept_in_both_languages(running: Running, chain: FakeChain, clock: FakeClock) -> None:
@@ -188,6 +190,20 @@ class TestExpiry:
         clock.forward(LIFETIME_MS + 60_000)
         row = await work_until_settled(running, clock, write_id)
         assert row.state == "done" and row.signed == 1 and len(chain.blocks) == 1
+
+    async def test_a_node_that_is_behind_does_not_make_it_dead(
+        self, running: Running, chain: FakeChain, clock: FakeClock
+    ) -> None:
+        write_id = put(running)
+        chain.lose_answers = 1
+        await running.kit.outbox.work_once()
+        clock.forward(LIFETIME_MS + 60_000)
+        chain.is_behind = True  # only asked for the head's height does it know what it has
+        row = await work_until_settled(running, clock, write_id)
+        assert row.signed == 1 and row.state == "waiting" and len(chain.blocks) == 1
+        chain.is_behind = False
+        assert (await work_until_settled(running, clock, write_id)).state == "done"
+        assert len(chain.blocks) == 1
 
     async def test_a_nodes_word_that_it_expired_is_no_proof(
         self, running: Running, chain: FakeChain, clock: FakeClock
