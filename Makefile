@@ -15,7 +15,7 @@ $(VENV)/ready: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Daicho needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Remedy: make PYTHON=python3.11 ...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Remedy on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "setting up $(VENV) (once, about a minute) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[apps,test]'
 	@touch $@
 
 demo: $(VENV)/ready ## four nodes, a week of relief supplies, a status page; stays up until Ctrl-C
