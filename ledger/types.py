@@ -43,7 +43,6 @@ ZERO_HASH = bytes(32)
 class TransactionReason(Reason):
     """Why a transaction never enters a block."""
 
-    MALFORMED_TRANSACTION = Text("取引の形式が正しくありません: {detail}", "the transaction is malformed: {detail}")
     FOREIGN_CHAIN = Text("別の台帳に宛てた取引です", "the transaction is addressed to another chain")
     BAD_SIGNATURE = Text("取引の署名が正しくありません", "the transaction's signature is not valid")
     EXPIRED = Text(

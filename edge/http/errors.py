@@ -62,6 +62,7 @@ class ApiReason(Reason):
     )
 
 
+# What a transaction is refused with once it is in a block stands in its receipt, not here.
 STATUS: Mapping[Reason, int] = {
     ApiReason.NO_SUCH_PATH: 404,
     ApiReason.METHOD_NOT_ALLOWED: 405,
@@ -84,12 +85,10 @@ STATUS: Mapping[Reason, int] = {
     EncodingReason.TOO_DEEP: 400,
     EncodingReason.MALFORMED: 400,
     EncodingReason.NOT_CANONICAL: 400,
-    TransactionReason.MALFORMED_TRANSACTION: 400,
     TransactionReason.FOREIGN_CHAIN: 409,
     TransactionReason.BAD_SIGNATURE: 403,
     TransactionReason.EXPIRED: 409,
     TransactionReason.EXPIRES_TOO_LATE: 400,
-    TransactionReason.DUPLICATE: 409,
     TransactionReason.UNKNOWN_ACCOUNT: 403,
     TransactionReason.REVOKED_ACCOUNT: 403,
     TransactionReason.UNKNOWN_KEY: 403,
@@ -99,11 +98,8 @@ STATUS: Mapping[Reason, int] = {
     NodeReason.OVERLOADED: 503,
     NodeReason.STOPPING: 503,
     RuntimeReason.UNKNOWN_CONTRACT: 404,
-    RuntimeReason.UNKNOWN_METHOD: 404,
     RuntimeReason.UNKNOWN_QUERY: 404,
-    RuntimeReason.BAD_ARGUMENTS: 400,
     RuntimeReason.BAD_QUERY: 400,
-    RuntimeReason.MISSING_ROLE: 403,
 }
 QUERY_REFUSED_STATUS = 409
 """A contract's own refusal of a query."""

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from edge.http.api import Api, monotonic_ms
 from edge.http.bodies import media_type, read_body, read_json
-from edge.http.errors import ApiReason
+from edge.http.errors import STATUS, ApiReason
 from edge.http.names import JSON, OCTETS, PROOF_TYPE, TRANSACTION_TYPE
 from edge.http.reads import proof_of, transaction_answer, wants_proof
 from edge.http.routing import Answer, Content, Parameter, Route, answer, given, octets
@@ -125,7 +125,7 @@ SUBMIT = Route(
         ApiReason.BODY_TOO_SLOW,
         ApiReason.TOO_MANY_WAITING,
         *EncodingReason,
-        *(r for r in TransactionReason if r is not TransactionReason.DUPLICATE),
+        *(reason for reason in TransactionReason if reason in STATUS),
         *PoolReason,
         ReplicaReason.HALTED,
         NodeReason.OVERLOADED,
