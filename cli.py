@@ -547,6 +547,7 @@ def demo(once: bool, data: Path, nodes: int, base_port: int | None, as_json: boo
         if not once:
             with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
                 asyncio.run(stay_up(plan, progress, lambda net: _show_demo(net, as_json)))
+            return
         report = asyncio.run(run_once(plan, progress))
     show(as_json, {"ok": report.ok, **asdict(report)}, *report_lines(report))
     if not report.ok:
