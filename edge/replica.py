@@ -147,7 +147,10 @@ class Replica:
             case Status():
                 self._on_status(sender, message)
             case GetBlocks():
-                self._network.send(sender, blocks_from(self.chain, message))
+                if self.sync.may_serve(sender, now.monotonic_ms):
+                    self._network.send(sender, blocks_from(self.chain, message))
+                else:
+                    self._listener.misbehaved(sender, "asks for blocks without end")
             case Blocks():
                 self._on_blocks(sender, message)
             case Decided():

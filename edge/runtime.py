@@ -29,6 +29,8 @@ log = logging.getLogger("daicho.node")
 
 MAX_INTAKE = 50_000
 """Transactions whose signature is still to be checked, of clients and peers together."""
+MAX_INTAKE_OF_PEER = 10_000
+"""Of these from one peer: gossip beyond it is dropped, so that no peer keeps clients or other peers out."""
 INTAKE_BATCH = 32
 """Signatures checked before the loop looks at its connections again: about 4 ms."""
 MAX_EVIDENCE_OF_NODE = 100
@@ -84,6 +86,7 @@ class NodeRuntime:
         self._peers: Peers | None = None
         self._arrivals: asyncio.Queue[_Arrival] = asyncio.Queue(MAX_INTAKE)
         self._on_the_way: dict[bytes, _Arrival] = {}
+        self._on_the_way_from: Counter[str] = Counter()
         self._waiting: dict[bytes, list[asyncio.Future[int]]] = {}
         self._head_changed = asyncio.Event()
         self._peer_status_changed = asyncio.Event()
@@ -266,7 +269,9 @@ class NodeRuntime:
                 return
             if transaction.id in self._on_the_way or transaction.id in self.replica.pool:
                 continue
-            if not self._arrives(_Arrival(transaction, peer, None)):
+            if self._on_the_way_from[peer] >= MAX_INTAKE_OF_PEER or not self._arrives(
+                _Arrival(transaction, peer, None)
+            ):
                 self.counters["gossip_dropped"] += 1
 
     def _arrives(self, arrival: _Arrival) -> bool:
@@ -275,6 +280,8 @@ class NodeRuntime:
         except asyncio.QueueFull:
             return False
         self._on_the_way.setdefault(arrival.transaction.id, arrival)
+        if arrival.origin is not None:
+            self._on_the_way_from[arrival.origin] += 1
         return True
 
     async def _take_arrivals(self) -> None:
@@ -290,6 +297,8 @@ class NodeRuntime:
             checked = [(a, self._is_known(a.transaction.id) or a.transaction.is_signed()) for a in batch]
             for arrival in batch:
                 self._on_the_way.pop(arrival.transaction.id, None)
+                if arrival.origin is not None:
+                    self._on_the_way_from[arrival.origin] -= 1
             self._hand_over(checked)
             await asyncio.sleep(0)
 

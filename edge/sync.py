@@ -15,6 +15,10 @@ AVOID_MS = 10_000
 """A peer that gave a wrong or no answer is not asked again for this long, unless there is no other."""
 
 
+MAX_SERVED_PER_SECOND = 200
+"""Answers to one peer (rule 11): one that really catches up executes what it gets before it asks again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     peer: str
@@ -32,6 +36,8 @@ class Sync:
         self._heights: dict[str, int] = {}
         self._avoid_until_ms: dict[str, int] = {}
         self._asked: _Asked | None = None
+        self._served: dict[str, tuple[int, int]] = {}
+        """How many requests of a peer came within which second."""
         self._behind_since_ms: int | None = None
 
     @property
@@ -89,6 +95,13 @@ class Sync:
         peer = equals[height % len(equals)]
         self._asked = _Asked(peer, now_ms)
         return Request(peer, height + 1)
+
+    def may_serve(self, peer: str, now_ms: int) -> bool:
+        """Whether a peer that asks for blocks has not asked too often within this second."""
+        second, count = self._served.get(peer, (0, 0))
+        count = count + 1 if second == now_ms // 1_000 else 1
+        self._served[peer] = (now_ms // 1_000, count)
+        return count <= MAX_SERVED_PER_SECOND
 
     def advanced(self, now_ms: int) -> None:
         """The head has moved: the grace begins anew."""

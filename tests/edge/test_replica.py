@@ -6,6 +6,7 @@ import pytest
 
 from consensus.messages import Commit, Prepare, PrePrepare
 from edge.replica import Submitted
+from edge.sync import MAX_SERVED_PER_SECOND
 from edge.wire import Blocks, CertifiedBlock, GetBlocks, Status, Transactions
 from ledger.contract import Runtime
 from ledger.encoding import pack, unpack
@@ -354,6 +355,20 @@ def test_a_block_window_is_bounded_by_bytes_and_an_old_block_is_served_however_l
         cluster.sent.clear()
         cluster[0].replica.on_message("node-9", odd, cluster.now)
         assert [m for _, _, m in cluster.sent if isinstance(m, Blocks)] == [Blocks(())]
+
+
+def test_a_peer_that_asks_without_end_is_not_served_without_end() -> None:
+    cluster = Cluster(make_genesis(4))
+    cluster.submit(cluster[0], note(cluster.genesis))
+    cluster.sent.clear()
+    for _ in range(1_000):
+        cluster[0].replica.on_message("node-2", GetBlocks(1, 1), cluster.now)
+    assert sum(isinstance(m, Blocks) for _, _, m in cluster.sent) == MAX_SERVED_PER_SECOND
+    assert {p for p, _ in cluster[0].heard.misbehaved} == {"node-2"}
+    cluster.run(1_000)
+    cluster.sent.clear()
+    cluster[0].replica.on_message("node-2", GetBlocks(1, 1), cluster.now)
+    assert any(isinstance(m, Blocks) for _, _, m in cluster.sent)
 
 
 def _behind() -> Cluster:

@@ -256,6 +256,24 @@ def test_more_than_can_be_checked_in_time_is_turned_away(tmp_path: Path, monkeyp
     run(test)
 
 
+def test_a_peer_that_floods_with_gossip_leaves_room_for_clients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        monkeypatch.setattr(runtime_module, "MAX_INTAKE", 60)
+        monkeypatch.setattr(runtime_module, "MAX_INTAKE_OF_PEER", 40)
+        async with started(1, tmp_path) as network:
+            runtime = network.nodes[0].runtime
+            flood = tuple(network.note(f"{i}").raw for i in range(200))
+            runtime.on_frame("node-2", encode_message(Transactions(flood)))
+            assert runtime.counters["gossip_dropped"] == 160
+            assert await runtime.submit(network.note(), "committed", 5) is not None
+            runtime.on_frame("node-2", encode_message(Transactions(flood[:10])))
+            assert runtime.counters["gossip_dropped"] == 160, "what was worked off makes room again"
+
+    run(test)
+
+
 def test_a_peer_that_sends_nonsense_is_counted_cut_off_and_disturbs_nobody(tmp_path: Path) -> None:
     async def test() -> None:
         async with started(4, tmp_path) as network:
