@@ -37,6 +37,7 @@ def document(routes: Iterable[Route], runtime: Runtime) -> bytes:
 
 def build(routes: Iterable[Route], runtime: Runtime) -> Plain:
     schemas: Plain = {}
+    shared: Plain = {}
     paths: dict[str, Plain] = {}
     for route in routes:
         if route.page:
@@ -44,7 +45,7 @@ def build(routes: Iterable[Route], runtime: Runtime) -> Plain:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     for spec in runtime.specs():
         if spec.kind == "query":
-            paths[f"/v1/query/{spec.contract}/{spec.name}"] = _query_paths(spec, schemas)
+            paths[f"/v1/query/{spec.contract}/{spec.name}"] = _query_paths(spec, schemas, shared)
         else:
             schemas[f"call.{spec.contract}.{spec.name}"] = _call_schema(spec)
             schemas[f"call.{spec.contract}.{spec.name}.result"] = spec.result_schema()
@@ -56,6 +57,7 @@ def build(routes: Iterable[Route], runtime: Runtime) -> Plain:
         "paths": paths,
         "components": {
             "schemas": dict(sorted(schemas.items())),
+            "responses": shared,
             "securitySchemes": {"organisation": {"type": "http", "scheme": "bearer"}},
         },
         "x-refusals": {code: {"en": r.text("en"), "ja": r.text("ja")} for code, r in sorted(runtime.reasons().items())},
@@ -165,7 +167,7 @@ def _call_schema(spec: MethodSpec) -> Plain:
     }
 
 
-def _query_paths(spec: MethodSpec, schemas: Plain) -> Plain:
+def _query_paths(spec: MethodSpec, schemas: Plain, shared: Plain) -> Plain:
     """A contract's query, with its own arguments and result, under the path that the generic one serves."""
     name = f"{spec.contract}.{spec.name}"
     arguments = spec.argument_schema()
@@ -179,6 +181,11 @@ def _query_paths(spec: MethodSpec, schemas: Plain) -> Plain:
         operation["summary"] = spec.doc.split("\n")[0] or name
         operation["description"] = spec.doc
         operation["parameters"] = [_parameter(p) for p in route.parameters if p.where == "query"]
+        for status, response in operation["responses"].items():
+            if status != "200":
+                key = f"{route.name}.{status}"
+                shared[key] = response
+                operation["responses"][status] = {"$ref": f"#/components/responses/{key}"}
         operation["responses"]["200"]["content"] = {JSON: {"schema": _of_query(name)}}
         if method == "GET":
             operation["parameters"] += list(_as_parameters(arguments))

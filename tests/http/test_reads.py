@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from yarl import URL
 
 from edge.http.blocks import BlockFrame
 from edge.http.limits import MAX_BUCKETS, ReadPolicy, TokenBuckets, is_loopback
@@ -17,6 +21,8 @@ from ledger.schema import from_plain
 from ledger.statetree import StateProof, verify_proof
 from ledger.types import Block, Certificate, Header
 from tests.http.harness import Served, with_api
+
+JSON_TYPE = {"Content-Type": "application/json"}
 
 
 def _header(value: dict[str, Any]) -> Header:
@@ -290,5 +296,41 @@ def test_every_request_has_an_id_and_no_origin_is_let_in() -> None:
             assert response.headers["X-Content-Type-Options"] == "nosniff"
         async with api.session.get(api.url + "/v1/status", headers={"X-Request-Id": "a b"}) as response:
             assert response.headers["X-Request-Id"] != "a b"
+
+    with_api(scenario)
+
+
+PLACES = [
+    "/v1/transactions/{}",
+    "/v1/blocks/{}",
+    "/v1/state/{}",
+    "/v1/history/{}",
+    "/v1/query/governance/{}",
+    "/v1/query/governance/accounts?after={}",
+    "/v1/query/governance/account?account={}",
+    "/v1/headers?from={}",
+    "/v1/state?prefix={}",
+    "/v1/archive?from={}&limit=1",
+    "/search?q={}",
+    "/subjects/{}",
+    "/transactions/{}",
+]
+
+
+@settings(max_examples=20)
+@given(st.lists(st.one_of(st.text(max_size=200), st.integers().map(str)), min_size=20, max_size=20))
+def test_whatever_is_asked_the_node_answers_and_nothing_breaks(texts: list[str]) -> None:
+    async def scenario(api: Served) -> None:
+        for place in PLACES:
+            for text in texts:
+                path = place.format(quote(text, safe=""))
+                async with api.session.get(URL(api.url + path, encoded=True), allow_redirects=False) as response:
+                    body = await response.read()
+                    assert response.status < 500 or b"height_not_reached" in body, (path, body)
+        for text in texts:
+            status, answer = await api.ask(
+                "POST", "/v1/query/governance/accounts", data=text.encode("utf-8", "surrogatepass"), headers=JSON_TYPE
+            )
+            assert status == 200 or answer["error"]["code"] in ("bad_json", "runtime.bad_query")
 
     with_api(scenario)
