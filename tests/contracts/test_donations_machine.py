@@ -416,4 +416,4 @@ class Donations(RuleBasedStateMachine):
 
 
 TestDonations = pytest.mark.function("D12a")(Donations.TestCase)
-TestDonations.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestDonations.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
