@@ -215,7 +215,7 @@ class ShownField:
         if self.spec.kind in ("choice", "radio", "several"):
             labels = {o.value: o.label for o in self.options}
             return tuple(labels.get(v, v) for v in self.values if v)
-        return self.values
+        return tuple(v for v in self.values if v)
 
     @property
     def described_by(self) -> str:

@@ -46,6 +46,7 @@ async def test_nothing_is_final_before_the_review(running: Running) -> None:
         await browser.get("/things/new")
         page = await browser.send(BLANKET)
         assert "まだ送信されていません" in page.main and "寝具" in page.main
+        assert page.main.count("(入力なし)") == 2, "what was left blank is said to be blank"
         assert await count(running, Thing) == 0
         page = await browser.send({"step": "change"})
         assert page.inputs["name"] == ["毛布"] and "確認画面へ進む" in page.main
