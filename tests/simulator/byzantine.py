@@ -224,17 +224,3 @@ def vote_for(host: Host, vote: Prepare | Commit, digest: bytes) -> Prepare | Com
     payload = prepare_payload if isinstance(vote, Prepare) else commit_payload
     signature = host.key.sign(payload(chain_id, vote.height, vote.round, digest))
     return msgspec.structs.replace(vote, digest=digest, node_id=host.node_id, signature=signature)
-
-
-ACTORS: dict[str, type[Liar]] = {
-    "faithful": Faithful,
-    "equivocator": Equivocator,
-    "silent leader": SilentLeader,
-    "censor": Censor,
-    "double voter": DoubleVoter,
-    "prepared liar": PreparedLiar,
-    "forger": Forger,
-    "flooder": Flooder,
-    "padder": Padder,
-    "scrambler": Scrambler,
-}

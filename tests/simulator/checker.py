@@ -57,23 +57,33 @@ def read_chain(cluster: Cluster, name: str) -> list[dict[str, Any]]:
             check_certificate(name, height, digest, header[0], chain.raw_certificate(height), validators)
         ids = [check_transaction(name, height, header[3], t, seen) for t in transactions]
         blocks.append({"digest": digest, "ids": ids, "validators": set(validators)})
-        # The set of the next height, as the state after this block names it, is read back from the receipts' effects
-        # only where it changed: the header commits to it.
+        # The header commits to the set that votes at its own height, and to the next.
+        if set_hash(validators) != header[9]:
+            raise Violation(f"{name}: block {height} was voted on by another set than the one that was named for it")
         if header[9] != header[10]:
-            validators = changed_set(cluster, chain, height, header[10])
+            validators = changed_set(cluster, height, validators, header[10])
     return blocks
 
 
-def changed_set(cluster: Cluster, chain: Chain, height: int, wanted: bytes) -> dict[str, bytes]:
-    """The set whose hash the header commits to, found among the changes that one step allows."""
-    keys = {n.node_id: n.public_key for n in cluster.genesis.nodes}
-    names = sorted(keys)
-    for mask in range(1, 2 ** len(names)):
-        members = [n for i, n in enumerate(names) if mask >> i & 1]
-        form = [[[n, "132012", keys[n]] for n in members]]
-        if hashlib.sha256(b"daicho/validators/1\x00" + msgpack.packb(form, use_bin_type=True)).digest() == wanted:
-            return {n: keys[n] for n in members}
-    raise Violation(f"the validator set after block {height} is none that could be")
+def changed_set(cluster: Cluster, height: int, before: dict[str, bytes], wanted: bytes) -> dict[str, bytes]:
+    """The set whose hash the header commits to, found among those that one change can make of the set before.
+
+    One change: a validator more or less, one for another, or another key for one.
+    """
+    keys = {n.node_id: [k.public_key for k in cluster.hosts[n.node_id].keys] for n in cluster.genesis.nodes}
+    less: list[dict[str, bytes]] = [before]
+    less += [{n: key for n, key in before.items() if n != leaving} for leaving in sorted(before)]
+    for members in less:
+        more = [{**members, n: key} for n in sorted(keys) if n not in members for key in keys[n]]
+        for candidate in [members, *more]:
+            if set_hash(candidate) == wanted:
+                return candidate
+    raise Violation(f"the validator set after block {height} is none that one change makes of {sorted(before)}")
+
+
+def set_hash(validators: dict[str, bytes]) -> bytes:
+    form = [[[n, "132012", validators[n]] for n in sorted(validators)]]
+    return hashlib.sha256(b"daicho/validators/1\x00" + msgpack.packb(form, use_bin_type=True)).digest()
 
 
 def check_certificate(
@@ -91,12 +101,15 @@ def check_certificate(
 
 
 def check_transaction(name: str, height: int, time_ms: int, raw: bytes, seen: set[bytes]) -> bytes:
-    body, _ = msgpack.unpackb(raw, raw=False)
+    body, signature = msgpack.unpackb(raw, raw=False)
     transaction_id = hashlib.sha256(b"daicho/transaction/1\x00" + body).digest()
     if transaction_id in seen:
         raise Violation(f"{name}: {transaction_id.hex()[:6]} stands in the chain twice, again at {height}")
     if msgpack.unpackb(body, raw=False)[7] <= time_ms:
         raise Violation(f"{name}: {transaction_id.hex()[:6]} had expired when it entered block {height}")
+    key = msgpack.unpackb(body, raw=False)[2]
+    if not quick_verify(key, b"daicho/transaction/1\x00" + body, signature):
+        raise Violation(f"{name}: {transaction_id.hex()[:6]} in block {height} is not signed by its sender")
     seen.add(transaction_id)
     return transaction_id
 
@@ -168,8 +181,10 @@ def check_admissions(cluster: Cluster, chains: dict[str, list[dict[str, Any]]]) 
 
 
 def admission_of(cluster: Cluster, transaction_id: bytes) -> dict[str, Any]:
-    transaction = cluster.submitted[transaction_id]
-    if transaction.body.method != "propose_validator":
+    transaction = cluster.submitted.get(transaction_id)
+    if transaction is None:
+        raise Violation(f"{transaction_id.hex()[:6]} is in the chain, and no client ever wrote it")
+    if transaction.body.method not in ("propose_validator", "propose_replacement"):
         return {}
     return cast("dict[str, Any]", msgpack.unpackb(transaction.body.args, raw=False))
 
@@ -177,11 +192,11 @@ def admission_of(cluster: Cluster, transaction_id: bytes) -> dict[str, Any]:
 def is_in_sync(cluster: Cluster, chain: list[dict[str, Any]], statement: dict[str, Any]) -> bool:
     form = [cluster.genesis.chain_id, statement["node_id"], statement["height"], statement["block_hash"]]
     payload = b"daicho/in-sync/1\x00" + msgpack.packb(form, use_bin_type=True)
-    key = cluster.hosts[statement["node_id"]].key.public_key
+    keys = [key.public_key for key in cluster.hosts[statement["node_id"]].keys]
     return (
         statement["height"] < len(chain)
         and chain[statement["height"]]["digest"] == statement["block_hash"]
-        and quick_verify(key, payload, statement["signature"])
+        and any(quick_verify(key, payload, statement["signature"]) for key in keys)
     )
 
 

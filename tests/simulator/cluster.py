@@ -22,7 +22,7 @@ from ledger.contract import ANYBODY, Context, Contract, Result, Runtime, call
 from ledger.encoding import Value, encode
 from ledger.genesis import Genesis
 from ledger.refusal import Refused
-from ledger.registry import OPERATOR, Account, ContractVersion, Node, Organisation, Parameters, RecoveryKeys
+from ledger.registry import NODES, OPERATOR, Account, ContractVersion, Node, Organisation, Parameters, RecoveryKeys
 from ledger.rules import ExecutedBlock
 from ledger.types import Certificate, Transaction, TransactionBody
 from ledger.votes import in_sync_payload
@@ -37,6 +37,8 @@ WALL_MS = 1_800_000_000_000
 CODE = "132012"
 ACCOUNTS = ("alice", "bob", "carol")
 MAX_INBOX = 2_000
+MAX_KEYS = 3
+"""Of one node."""
 
 
 class Crash(Exception):
@@ -70,7 +72,8 @@ class Host:
         self.cluster = cluster
         self.name = name
         self.node_id = node_id
-        self.key = key
+        self.keys = [key]
+        """All that the node ever had; which of them votes, the chain's state says."""
         self.disk = Disk(self._before, random.Random(f"disk {cluster.seed} {name}"))
         self.actor: Actor | None = None
         self.replica: Replica | None = None
@@ -78,9 +81,21 @@ class Host:
         self.paused = False
         self.fuse: int | None = None
         """After how many more writes and sends the host crashes."""
+        self.scheme = QuickScheme(key)
         self._inbox: list[tuple[str, bytes]] = []
         self._wake_at_ms = -1
         self._life = 0
+
+    @property
+    def key(self) -> QuickKey:
+        """The first key: liars keep theirs."""
+        return self.keys[0]
+
+    def add_key(self) -> QuickKey:
+        key = QuickKey(f"{self.node_id} {len(self.keys)}")
+        self.keys.append(key)
+        self.scheme.add(key)
+        return key
 
     @property
     def honest(self) -> bool:
@@ -102,7 +117,7 @@ class Host:
         self._inbox.clear()
         self._life += 1
         self._wake_at_ms = -1
-        config = Config(self.node_id, self.cluster.genesis.chain_id, QuickScheme(self.key))
+        config = Config(self.node_id, self.cluster.genesis.chain_id, self.scheme)
         chain = Chain.open(self.disk.kv, self.cluster.genesis)
         self.replica = Replica(
             config, chain, self.cluster.runtime, self.disk.journal, self, self, pool_limits=PoolLimits(2_000)
@@ -348,12 +363,16 @@ class Cluster:
         for transaction in executed.transactions:
             self.acknowledged.setdefault(transaction.id, executed.height)
 
+    @staticmethod
+    def account_key(account: str) -> QuickKey:
+        return QuickKey(account)
+
     # -- writes --------------------------------------------------------------------------------------------------------
 
     def transaction(
         self, sender: str, contract: str, method: str, lifetime_ms: int, args: dict[str, Value]
     ) -> Transaction:
-        key = QuickKey(sender)
+        key = self.account_key(sender)
         body = TransactionBody(
             self.genesis.chain_id,
             sender,
@@ -384,23 +403,41 @@ class Cluster:
             host.submit(transaction)
         return transaction
 
-    def admit(self, candidate: Host, hosts: Sequence[Host], *, signer: QuickKey | None = None) -> None:
-        """The candidate states that it is in sync, and the organisation proposes it (rule 13).
+    def admit(
+        self, candidate: Host, hosts: Sequence[Host], *, signer: QuickKey | None = None, leaving: str = ""
+    ) -> None:
+        """The candidate states that it is in sync, and the organisation proposes it (rule 13), perhaps for another.
 
         With another `signer` the statement is not its own, and must not admit it.
         """
         if candidate.replica is None:
             return
-        head = candidate.replica.chain.head
-        payload = in_sync_payload(self.genesis.chain_id, candidate.node_id, head.height, head.hash)
-        self.govern(
-            hosts,
-            "propose_validator",
-            node_id=candidate.node_id,
-            height=head.height,
-            block_hash=head.hash,
-            signature=(signer or candidate.key).sign(payload),
-        )
+        node = NODES.get(candidate.replica.chain.state, candidate.node_id)
+        own = next((k for k in candidate.keys if node is not None and k.public_key == node.public_key), candidate.key)
+        arguments = self._in_sync(candidate, signer or own)
+        if leaving:
+            self.govern(hosts, "propose_replacement", leaving=leaving, **arguments)
+        else:
+            self.govern(hosts, "propose_validator", **arguments)
+
+    def rotate(self, host: Host, hosts: Sequence[Host]) -> None:
+        """A node gets another key without leaving the set."""
+        if host.replica is not None and len(host.keys) < MAX_KEYS:
+            key = host.add_key()
+            self.govern(hosts, "propose_node_key", public_key=key.public_key, **self._in_sync(host, key))
+
+    def _in_sync(self, host: Host, signer: QuickKey) -> dict[str, Value]:
+        """A node's statement that it holds the chain up to its head."""
+        if host.replica is None:
+            raise ValueError(f"{host.name} is down and states nothing")
+        head = host.replica.chain.head
+        payload = in_sync_payload(self.genesis.chain_id, host.node_id, head.height, head.hash)
+        return {
+            "node_id": host.node_id,
+            "height": head.height,
+            "block_hash": head.hash,
+            "signature": signer.sign(payload),
+        }
 
 
 def own_votes(message: PeerMessage) -> list[Vote]:

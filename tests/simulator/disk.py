@@ -1,4 +1,4 @@
-"""A virtual disk: what was synced survives a crash; what was being written is lost or torn. It can be full, or wiped."""
+"""A virtual disk: what was synced survives a crash; what was being written is lost or torn. It can be full or lost."""
 
 from __future__ import annotations
 

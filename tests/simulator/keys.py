@@ -54,6 +54,9 @@ class QuickScheme:
     def __init__(self, *keys: QuickKey) -> None:
         self._keys = {key.public_key: key for key in keys}
 
+    def add(self, key: QuickKey) -> None:
+        self._keys[key.public_key] = key
+
     def sign(self, public_key: bytes, payload: bytes) -> bytes | None:
         key = self._keys.get(public_key)
         return None if key is None else key.sign(payload)

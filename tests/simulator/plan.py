@@ -6,7 +6,7 @@ import random
 
 import msgspec
 
-from tests.simulator.byzantine import ACTORS
+from tests.simulator.actors import ACTORS
 
 FAULTS_MS = 40_000
 FAULT_EVERY_MS = (300, 4_000)

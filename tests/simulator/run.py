@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from consensus.messages import Proposal
 from tests.simulator import checker
-from tests.simulator.byzantine import ACTORS, Equivocator
+from tests.simulator.actors import ACTORS
+from tests.simulator.byzantine import Equivocator
 from tests.simulator.checker import Violation
 from tests.simulator.cluster import WALL_MS, Cluster, Host
 from tests.simulator.faults import Faults
@@ -174,6 +175,7 @@ class Run:
         cluster.write(hosts, lifetime_ms=lifetime_ms)
 
     def _change_membership(self) -> None:
+        """An operator admits, demotes, replaces a validator, or gives a node another key."""
         cluster = self.cluster
         if not self.faulty:
             return
@@ -181,13 +183,18 @@ class Run:
         up = [h for h in cluster.honest if h.up and h.replica is not None]
         if not up or up[0].replica is None:
             return
-        ids = set(up[0].replica.chain.validators.ids)
+        ids = sorted(up[0].replica.chain.validators.ids)
         observers = [h for h in up if h.node_id not in ids]
-        if observers and (len(ids) == 1 or self.dice.random() < 0.5):
-            signer = QuickKey("op") if self.dice.random() < 0.3 else None
+        signer = QuickKey("op") if self.dice.random() < 0.3 else None
+        what = self.dice.random()
+        if observers and (len(ids) == 1 or what < 0.4):
             cluster.admit(self.dice.choice(observers), up[:2], signer=signer)
+        elif observers and what < 0.6:
+            cluster.admit(self.dice.choice(observers), up[:2], signer=signer, leaving=self.dice.choice(ids))
+        elif what < 0.75:
+            cluster.rotate(self.dice.choice(up), up[:2])
         elif len(ids) > 1:
-            cluster.govern(up[:2], "propose_demotion", node_id=self.dice.choice(sorted(ids)))
+            cluster.govern(up[:2], "propose_demotion", node_id=self.dice.choice(ids))
 
 
 def simulate_beyond(seed: int) -> tuple[bool, str | None]:

@@ -16,7 +16,7 @@ from ledger.encoding import pack, unpack
 from ledger.types import Certificate
 from tests.simulator import checker
 from tests.simulator.__main__ import replay_command
-from tests.simulator.byzantine import ACTORS
+from tests.simulator.actors import ACTORS
 from tests.simulator.checker import Violation
 from tests.simulator.cluster import Cluster, Sent
 from tests.simulator.keys import quick_signatures
