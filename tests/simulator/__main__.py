@@ -8,8 +8,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 import click
+import msgspec
 
-from tests.simulator.run import Result, simulate
+from tests.simulator.plan import Story, story_of
+from tests.simulator.run import Result, simulate, tell
+from tests.simulator.shrink import shrink
 
 
 def replay_command(seed: int) -> str:
@@ -43,14 +46,33 @@ def run_seeds(first: int, count: int, jobs: int, *, quiet: bool = False) -> list
     return failures
 
 
+def tell_seed(seed: int, *, trace: bool, shorten: bool = False) -> bool:
+    """Run one seed and say how it went, with its whole story if that is asked for; whether all was well."""
+    story = story_of(seed)
+    if shorten and not tell(story).ok:
+        story = shrink(story)
+        click.echo(f"check this line in (tests/simulator/stories.jsonl): {msgspec.json.encode(story).decode()}")
+    return show(story, trace=trace)
+
+
+def show(story: Story, *, trace: bool) -> bool:
+    result = tell(story, trace=trace)
+    for line in result.story:
+        click.echo(line)
+    verdict = result.violation or "all well"
+    click.echo(f"seed {story.seed} ({story.plan}): {verdict}; height {result.height}, trace {result.digest[:16]}")
+    return result.ok
+
+
 @click.command()
 @click.option("--seeds", default=100, show_default=True, help="How many seeds to run.")
 @click.option("--first", default=None, type=int, help="The first seed; else from the time of day.")
 @click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Processes.")
 @click.option("--seed", default=None, type=int, help="Run this one seed.")
 @click.option("--trace", is_flag=True, help="With --seed: tell the whole story.")
+@click.option("--shrink", "shorten", is_flag=True, help="With --seed, if it fails: cut it down to what it needs.")
 @click.option("--mutants", is_flag=True, help="Then run the deliberate faults: each must be caught.")
-def main(seeds: int, first: int | None, jobs: int, seed: int | None, trace: bool, mutants: bool) -> None:
+def main(seeds: int, first: int | None, jobs: int, seed: int | None, trace: bool, shorten: bool, mutants: bool) -> None:
     """Run whole clusters under faults drawn from seeds, and check what must hold.
 
     \b
@@ -59,12 +81,7 @@ def main(seeds: int, first: int | None, jobs: int, seed: int | None, trace: bool
       python -m tests.simulator --seed 42 --trace
     """
     if seed is not None:
-        result = simulate(seed, trace=trace)
-        for line in result.story:
-            click.echo(line)
-        verdict = result.violation or "all well"
-        click.echo(f"seed {seed} ({result.plan}): {verdict}; height {result.height}, trace {result.digest[:16]}")
-        sys.exit(0 if result.ok else 1)
+        sys.exit(0 if tell_seed(seed, trace=trace, shorten=shorten) else 1)
     start = first if first is not None else time.time_ns() // 1_000_000 % 100_000_000
     click.echo(f"seeds {start} to {start + seeds - 1}", err=True)
     failures = run_seeds(start, seeds, jobs)
