@@ -221,6 +221,24 @@ def test_a_rotated_key_ends_the_old_connection_and_only_the_new_key_gets_in() ->
     run(test)
 
 
+def test_a_key_that_left_the_list_during_the_handshake_is_refused_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> None:
+        some = places(2)
+        async with started(*some):
+            await until(lambda: full_mesh(some))
+            monkeypatch.setattr(some[1].peers, "_reload", lambda: None)
+            new_key = identity("node-0, second key").public_key().public_bytes_raw()
+            address = f"{HOST}:{some[0].port}"
+            some[1].peers.set_nodes(
+                [Node("node-0", "131016", new_key, address, "validator"), listed(*some)[1]],
+            )
+            await until(lambda: some[1].lost == ["node-0"])
+            await until(lambda: some[1].peers.refused_connections > 0)
+            assert some[1].connected == ["node-0"], "only once, with the old key, before"
+
+    run(test)
+
+
 def test_random_bytes_at_the_door_are_counted_and_disturb_nobody() -> None:
     async def test() -> None:
         some = places(2)
@@ -264,11 +282,11 @@ def test_tls_1_3_and_a_certificate_are_asked_of_everybody() -> None:
     async def test() -> None:
         some = places(2)
         async with started(some[0], nodes=listed(*some)):
-            old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
-            old.maximum_version = ssl.TLSVersion.TLSv1_2
+            link = tls.LinkCertificate("node-1", identity("node-1"), datetime.datetime.now(datetime.UTC))
+            old = tls.context(server=False, link=link, trusted=[(n.node_id, n.public_key) for n in listed(some[0])])
+            old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_2
             with pytest.raises(OSError):
-                await asyncio.open_connection(HOST, some[0].port, ssl=old)
+                await asyncio.open_connection(HOST, some[0].port, ssl=old, server_hostname="")
             nameless = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             nameless.check_hostname, nameless.verify_mode = False, ssl.CERT_NONE
             with contextlib.suppress(OSError):

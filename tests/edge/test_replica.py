@@ -454,6 +454,7 @@ def test_a_node_with_other_contract_code_refuses_to_vote_and_stays_at_its_last_g
     assert odd.height == 1
     halted = odd.replica.halted
     assert halted is not None and halted.height == 1 and "notes/note/a" in halted.detail
+    assert odd.replica.next_deadline_ms() > cluster.now.monotonic_ms, "it does not ask for blocks without end"
     assert cluster[0].height == 2
 
     odd.crash()
