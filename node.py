@@ -45,9 +45,10 @@ async def _run(config: LoadedConfig) -> None:
         chain = Chain.open(store, genesis)
         runtime = contracts.runtime()
         node = NodeRuntime(store, chain)
+        key_files = [config.path(name) for name in (values.node_key, values.next_node_key) if name]
         peers = Peers(
             values.node_id,
-            read_private_key(config.path(values.node_key)),
+            [read_private_key(path) for path in key_files],
             values.peer_listen,
             values.peers,
             node,
@@ -56,7 +57,7 @@ async def _run(config: LoadedConfig) -> None:
         consensus = Config(
             values.node_id,
             chain.chain_id,
-            NodeScheme([read_key(config.path(name)) for name in (values.node_key, values.next_node_key) if name]),
+            NodeScheme([read_key(path) for path in key_files]),
             request_timeout_ms=values.request_timeout_ms,
             round_timeout_ms=values.round_timeout_ms,
         )

@@ -12,7 +12,7 @@ import random
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -53,11 +53,18 @@ class Peers:
     """All connections of a node."""
 
     def __init__(
-        self, node_id: str, identity: Ed25519PrivateKey, listen: str, overrides: Mapping[str, str], events: Events
+        self,
+        node_id: str,
+        identities: Sequence[Ed25519PrivateKey],
+        listen: str,
+        overrides: Mapping[str, str],
+        events: Events,
     ) -> None:
+        """`identities`: this node's key and, while that is rotated, the next one; the one that is listed is used."""
         self.node_id = node_id
         self.refused_connections = 0
-        self._identity = identity
+        self._identities = {key.public_key().public_bytes_raw(): key for key in identities}
+        self._identity = identities[0]
         self._listen = split_address(listen)
         self._overrides = overrides
         self._events = events
@@ -70,7 +77,7 @@ class Peers:
         self._dropped_frames = 0
         self._door: socket.socket | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._certificate = tls.LinkCertificate(node_id, identity, _now())
+        self._certificate = tls.LinkCertificate(node_id, self._identity, _now())
         self._server_context = self._context(server=True)
         self._client_context = self._context(server=False)
 
@@ -99,9 +106,14 @@ class Peers:
 
     def set_nodes(self, nodes: Iterable[Node]) -> None:
         """Who may connect, from the registry: called again whenever it changes. Nobody else's connection goes on."""
-        current = {n.node_id: n for n in nodes if n.standing != "removed" and n.node_id != self.node_id}
-        if current == self._nodes:
+        current = {n.node_id: n for n in nodes if n.standing != "removed"}
+        own = current.pop(self.node_id, None)
+        identity = self._identity if own is None else self._identities.get(own.public_key, self._identity)
+        if current == self._nodes and identity is self._identity:
             return
+        if identity is not self._identity:
+            self._identity = identity
+            self._certificate = tls.LinkCertificate(self.node_id, identity, _now())
         gone = [i for i, n in self._nodes.items() if i not in current or current[i].public_key != n.public_key]
         self._nodes = current
         self._reload()

@@ -33,13 +33,13 @@ def identity(name: str) -> Ed25519PrivateKey:
 class Place:
     """One node's peers, and what they told it."""
 
-    def __init__(self, node_id: str, port: int, key: Ed25519PrivateKey | None = None) -> None:
+    def __init__(self, node_id: str, port: int, *keys: Ed25519PrivateKey) -> None:
         self.node_id = node_id
         self.port = port
         self.connected: list[str] = []
         self.lost: list[str] = []
         self.frames: list[tuple[str, bytes]] = []
-        self.peers = Peers(node_id, key or identity(node_id), f"{HOST}:{port}", {}, self)
+        self.peers = Peers(node_id, keys or [identity(node_id)], f"{HOST}:{port}", {}, self)
 
     def on_connected(self, peer: str) -> None:
         self.connected.append(peer)
@@ -154,7 +154,7 @@ def test_the_right_name_with_a_wrong_key_is_refused() -> None:
         base = free_base_port(HOST, 2)
         for impostor_dials in (True, False):
             good, bad = Place("node-0" if not impostor_dials else "node-1", base), None
-            bad = Place("node-1" if not impostor_dials else "node-0", base + 1, key=identity("somebody else"))
+            bad = Place("node-1" if not impostor_dials else "node-0", base + 1, identity("somebody else"))
             async with started(good, bad):
                 await asyncio.sleep(0.5)
                 assert good.frames == [] and good.connected == []
@@ -171,7 +171,7 @@ def test_a_listed_node_cannot_pass_for_another_one() -> None:
     async def test() -> None:
         some = places(3)
         nodes = listed(*some)
-        some[0].peers = Peers("node-1", identity("node-0"), f"{HOST}:{some[0].port}", {}, some[0])
+        some[0].peers = Peers("node-1", [identity("node-0")], f"{HOST}:{some[0].port}", {}, some[0])
         async with started(some[0], some[2], nodes=nodes):
             await asyncio.sleep(0.5)
             assert some[2].connected == []
@@ -214,9 +214,27 @@ def test_a_rotated_key_ends_the_old_connection_and_only_the_new_key_gets_in() ->
             await asyncio.sleep(0.4)
             assert some[1].peers.connected == ()
             await some[0].peers.stop()
-            again = Place("node-0", free_base_port(HOST, 1), key=new)
+            again = Place("node-0", free_base_port(HOST, 1), new)
             async with started(again, nodes=nodes):
                 await until(lambda: some[1].peers.connected == ("node-0",))
+
+    run(test)
+
+
+def test_a_node_that_holds_its_next_key_goes_over_to_it_when_it_is_listed() -> None:
+    async def test() -> None:
+        base = free_base_port(HOST, 2)
+        new = identity("node-0, second key")
+        some = [Place("node-0", base, identity("node-0"), new), Place("node-1", base + 1)]
+        async with started(*some):
+            await until(lambda: full_mesh(some))
+            address = f"{HOST}:{base}"
+            nodes = [Node("node-0", "131016", new.public_key().public_bytes_raw(), address, "validator")]
+            nodes.append(listed(*some)[1])
+            for place in some:
+                place.peers.set_nodes(nodes)
+            await until(lambda: some[1].connected == ["node-0", "node-0"])
+            await until(lambda: full_mesh(some))
 
     run(test)
 

@@ -48,7 +48,7 @@ class RealNode:
         self.journal = FileJournal(self.home / "votes.journal")
         chain = Chain.open(self.store, self.genesis)
         self.runtime = NodeRuntime(self.store, chain)
-        peers = Peers(self.node_id, identity(self.node_id), self.address, {}, self.runtime)
+        peers = Peers(self.node_id, [identity(self.node_id)], self.address, {}, self.runtime)
         config = Config(self.node_id, chain.chain_id, KeyScheme(signing_key(self.node_id)))
         replica = Replica(
             config, chain, Runtime([Notes()]), self.journal, self.runtime, self.runtime, pool_limits=self.limits
