@@ -165,8 +165,9 @@ class DaichoClient:
         that answers refuses it, `Unavailable` if none answered. In both doubtful cases: the same bytes again.
         """
         deadline = time.monotonic() + timeout_ms / 1000
-        pause_s, taken = FIRST_PAUSE_S, False
+        pause_s, taken, rounds = FIRST_PAUSE_S, False, 0
         while True:
+            rounds += 1
             refusal: NotAdmitted | None = None
             faults: list[str] = []
             for node in self._nodes():
@@ -186,7 +187,8 @@ class DaichoClient:
                     return found
                 taken = True
                 self._failed(node)
-            if refusal is not None and not taken and not faults:
+            # Who is behind may refuse what the others take; so where some do not answer, all are asked twice.
+            if refusal is not None and not taken and (not faults or rounds == 2):
                 raise refusal
             if time.monotonic() + pause_s >= deadline:
                 if taken:

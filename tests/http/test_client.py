@@ -21,7 +21,7 @@ from edge.mempool import PoolReason
 from ledger.encoding import Value
 from ledger.refusal import Refused
 from ledger.registry import ACCOUNTS
-from ledger.types import Certificate, ValidatorSet
+from ledger.types import Certificate, TransactionReason, ValidatorSet
 from ledger.votes import in_sync_payload
 from tests.http.harness import HACHIOJI, OPERATOR, Network, key_of, with_nodes
 
@@ -124,6 +124,21 @@ def test_what_every_node_refuses_is_not_admitted_and_says_why() -> None:
             with pytest.raises(NotAdmitted) as refused:
                 await c.query("governance", "nothing", {})
             assert refused.value.code == "runtime.unknown_query"
+
+    with_nodes(scenario)
+
+
+def test_a_refusal_does_not_wait_for_a_node_that_is_gone() -> None:
+    async def scenario(network: Network, servers: Servers) -> None:
+        async with client(network, servers) as c:
+            await servers[1].close()
+            started = time.monotonic()
+            with pytest.raises(NotAdmitted):
+                await c.submit(network.sign("governance", "x", sender="nobody"))
+            assert time.monotonic() - started < 3
+            # One that is behind does not know the account yet; the others do.
+            network.node.accepts = Refused(TransactionReason.UNKNOWN_ACCOUNT, account=OPERATOR)
+            assert await c.submit(network.account("new.clerk")) is not None
 
     with_nodes(scenario)
 
@@ -311,6 +326,17 @@ def test_a_node_that_hides_a_row_is_named() -> None:
         async with deceived(network, servers[0], hide) as c:
             with pytest.raises(LyingNode):
                 await c.state(ACCOUNTS.key(OPERATOR))
+
+    with_nodes(scenario, served=1)
+
+
+def test_another_chain_of_the_same_validators_is_not_this_one() -> None:
+    async def scenario(network: Network, servers: Servers) -> None:
+        network.commit(network.account("new.clerk"))
+        ours = msgspec.structs.replace(network.genesis, network="ours")
+        async with DaichoClient([url(servers[0])], ours) as c:
+            with pytest.raises(LyingNode):
+                await c.head()
 
     with_nodes(scenario, served=1)
 

@@ -102,6 +102,7 @@ def test_history_is_paged_by_cursor() -> None:
         seen, after = [], ""
         while after is not None:
             _, page = await api.get(f"/v1/history/account:new.clerk?limit=2{after and '&after=' + after}")
+            assert 0 < len(page["entries"]) <= 2
             seen += page["entries"]
             after = page["next"]
         assert seen == whole["entries"]
