@@ -14,8 +14,8 @@ MAX_FRAME_BYTES = 20 * 1024 * 1024
 MAX_GOSSIP = 2_000
 """Transactions in one message."""
 MAX_SYNC_BLOCKS = 64
-MAX_SYNC_BYTES = 256 * 1024
-"""Blocks are sent until this is passed; one block is always sent, however large. About a thousand transactions: as many
+MAX_SYNC_BYTES = 128 * 1024
+"""Blocks are sent until this is passed; one block is always sent, however large. About 500 transactions: as many
 as a node that catches up can execute between two looks at its other connections."""
 
 
