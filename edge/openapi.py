@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from edge.http import reads
+from edge.http import queries
 from edge.http.errors import QUERY_REFUSED_STATUS, STATUS, ApiReason, ErrorAnswer, code_of
 from edge.http.names import JSON
 from edge.http.routing import Answer, Content, Parameter, Route
@@ -173,7 +173,7 @@ def _query_paths(spec: MethodSpec, schemas: Plain, shared: Plain) -> Plain:
     arguments = spec.argument_schema()
     schemas[f"query.{name}"] = arguments
     schemas[f"query.{name}.result"] = spec.result_schema()
-    generic = {route.method: route for route in reads.ROUTES if route.path == GENERIC_QUERY}
+    generic = {route.method: route for route in queries.ROUTES if route.path == GENERIC_QUERY}
     paths: Plain = {}
     for method, route in generic.items():
         operation = _operation(route, schemas)

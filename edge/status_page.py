@@ -21,9 +21,10 @@ from edge.http.blocks import HEIGHT, block_at, summary
 from edge.http.errors import STATUS, ApiReason
 from edge.http.health import status_view
 from edge.http.names import HTML
-from edge.http.reads import AFTER, ID, SUBJECT, history_page, transaction_answer
 from edge.http.routing import Answer, Content, Handler, Parameter, Route, given
+from edge.http.rows import AFTER, SUBJECT, history_page
 from edge.http.shapes import StatusView, TransactionAnswer
+from edge.http.transactions import ID, transaction_answer
 from edge.status_texts import TEXTS
 from ledger.chain import Chain
 from ledger.refusal import Language, Refused, fill

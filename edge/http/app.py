@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from edge import openapi, status_page
-from edge.http import blocks, events, health, reads, submit
+from edge.http import blocks, events, health, queries, rows, submit, transactions
 from edge.http.api import Api, monotonic_ms
 from edge.http.errors import ApiReason, ContractRefused, error_response
 from edge.http.limits import is_loopback
@@ -59,7 +59,9 @@ DOCUMENT = Route(
 
 ROUTES: tuple[Route, ...] = (
     submit.SUBMIT,
-    *reads.ROUTES,
+    *transactions.ROUTES,
+    *queries.ROUTES,
+    *rows.ROUTES,
     *blocks.ROUTES,
     events.EVENTS,
     *health.ROUTES,

@@ -11,7 +11,7 @@ from aiohttp import web
 from edge.http.api import Api
 from edge.http.errors import ApiReason
 from edge.http.names import ARCHIVE_TYPE, JSON, OCTETS
-from edge.http.reads import LIMIT
+from edge.http.parameters import LIMIT
 from edge.http.routing import Answer, Content, Handler, HeightText, Parameter, Route, answer, given, octets
 from edge.http.shapes import (
     BlockView,

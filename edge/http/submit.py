@@ -14,9 +14,9 @@ from edge.http.api import Api, monotonic_ms
 from edge.http.bodies import media_type, read_body, read_json
 from edge.http.errors import STATUS, ApiReason
 from edge.http.names import JSON, OCTETS, PROOF_TYPE, TRANSACTION_TYPE
-from edge.http.reads import proof_of, transaction_answer, wants_proof
 from edge.http.routing import Answer, Content, Parameter, Route, answer, given, octets
 from edge.http.shapes import SubmitBody, TransactionAnswer
+from edge.http.transactions import proof_of, transaction_answer, wants_proof
 from edge.mempool import PoolReason
 from edge.replica import ReplicaReason
 from edge.runtime import RuntimeReason as NodeReason
