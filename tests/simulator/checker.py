@@ -9,8 +9,13 @@ from typing import Any, cast
 import msgpack
 
 from ledger.chain import Chain
-from tests.simulator.cluster import Cluster
+from tests.simulator.cluster import WALL_MS, Cluster
 from tests.simulator.keys import quick_verify
+
+MAX_AHEAD_MS = 5_000 + 1_000
+"""What a fresh block may be ahead of a replica's clock, and what honest clocks may differ."""
+MAX_KEPT = 40
+"""Rounds at most ten to either side, three ROUND-CHANGEs a validator, eight messages a peer: never more than this."""
 
 
 class Violation(Exception):
@@ -37,6 +42,7 @@ def check(cluster: Cluster) -> None:
     check_admissions(cluster, chains)
     check_acknowledgements(cluster, chains)
     check_evidence(cluster)
+    check_bounds(cluster)
 
 
 def read_chain(cluster: Cluster, name: str) -> list[dict[str, Any]]:
@@ -55,14 +61,32 @@ def read_chain(cluster: Cluster, name: str) -> list[dict[str, Any]]:
             if header[2] != blocks[-1]["digest"]:
                 raise Violation(f"{name}: block {height} does not follow on {height - 1}")
             check_certificate(name, height, digest, header[0], chain.raw_certificate(height), validators)
+            check_time(cluster, name, height, header[3], blocks[-1]["time_ms"], digest)
         ids = [check_transaction(name, height, header[3], t, seen) for t in transactions]
-        blocks.append({"digest": digest, "ids": ids, "validators": set(validators)})
+        blocks.append({"digest": digest, "ids": ids, "validators": set(validators), "time_ms": header[3]})
         # The header commits to the set that votes at its own height, and to the next.
         if set_hash(validators) != header[9]:
             raise Violation(f"{name}: block {height} was voted on by another set than the one that was named for it")
         if header[9] != header[10]:
             validators = changed_set(cluster, height, validators, header[10])
     return blocks
+
+
+def check_time(cluster: Cluster, name: str, height: int, time_ms: int, parent_ms: int, digest: bytes) -> None:
+    """A block's time is never before its parent's, and was not far ahead of the true time when it was decided."""
+    decided_ms = WALL_MS + cluster.decided_ms.get(digest, cluster.now_ms)
+    if not parent_ms <= time_ms <= decided_ms + MAX_AHEAD_MS:
+        raise Violation(f"{name}: block {height} is of {time_ms - decided_ms} ms after it was decided")
+
+
+def check_bounds(cluster: Cluster) -> None:
+    """Nothing that is kept for later grows with what liars send (rule 11)."""
+    for host in cluster.honest:
+        if host.replica is not None:
+            state = host.replica._state
+            kept = max([len(state.votes), len(state.round_changes), *map(len, state.future.values())])
+            if kept > MAX_KEPT:
+                raise Violation(f"{host.name} keeps votes of {kept} rounds or messages")
 
 
 def changed_set(cluster: Cluster, height: int, before: dict[str, bytes], wanted: bytes) -> dict[str, bytes]:

@@ -269,6 +269,8 @@ class Cluster:
         self.story: list[str] | None = None
         self.digest = hashlib.sha256()
         self.acknowledged: dict[bytes, int] = {}
+        self.decided_ms: dict[bytes, int] = {}
+        """When an honest host first had a block decided, by the virtual clock."""
         self.submitted: dict[bytes, Transaction] = {}
         self.sent: list[Sent] = []
         self.received: list[Vote] = []
@@ -360,6 +362,7 @@ class Cluster:
                 self.received.append(vote)
 
     def acknowledge(self, host: Host, executed: ExecutedBlock) -> None:
+        self.decided_ms.setdefault(executed.digest, self.now_ms)
         for transaction in executed.transactions:
             self.acknowledged.setdefault(transaction.id, executed.height)
 

@@ -7,7 +7,7 @@ how many it took, and a mutant that survives its stated number fails the test.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,15 +16,20 @@ from unittest import mock
 
 import click
 
-from consensus import normal_case, quorum, round_change, votes
-from consensus.effects import Effect, PersistPrepared, PersistVote
+from consensus import normal_case, quorum, round_change, timers, votes
+from consensus.effects import CheckBlock, Effect, PersistPrepared, PersistVote
+from consensus.events import BlockChecked, PreparedRecord
 from consensus.messages import Commit, Vote
 from consensus.state import State, Turn
 from contracts.governance import execution
+from edge.execution import Executor
+from edge.journal import Record
 from edge.replica import Replica
 from edge.sync import Sync
-from ledger.refusal import Refused
+from ledger import crypto, rules
+from ledger.refusal import BrokenInvariant, Refused
 from ledger.rules import BlockReason
+from ledger.types import Transaction
 from ledger.votes import commit_payload
 from tests.simulator.disk import SimulatedJournal
 from tests.simulator.plan import Plan, plan_of
@@ -133,10 +138,42 @@ def _no_sync(self: Sync, height: int, now_ms: int) -> None:
 class _Credulous:
     """Stands for the signature check where statements of being in sync are judged."""
 
+    public_key = staticmethod(crypto.public_key)
+
     @staticmethod
     def verify(public_key: bytes, payload: bytes, signature: bytes) -> bool:
         del public_key, payload, signature
         return True
+
+
+_persist = Replica._persist
+_check_transaction = rules.check_transaction
+_round_deadline_ms = timers.round_deadline_ms
+
+
+def _votes_only(self: Replica, records: Sequence[Record]) -> None:
+    kept = [r for r in records if not isinstance(r, PreparedRecord)]
+    if kept:
+        _persist(self, kept)
+
+
+def _never_expired(chain_id: bytes, state: Any, height_of: Any, transaction: Transaction, now_ms: int) -> Any:
+    now_ms = min(now_ms, transaction.body.expires_at_ms - 1)
+    return _check_transaction(chain_id, state, height_of, transaction, now_ms)
+
+
+def _never_twice(chain_id: bytes, state: Any, height_of: Any, transaction: Transaction, now_ms: int) -> Any:
+    return _check_transaction(chain_id, state, lambda transaction_id: None, transaction, now_ms)
+
+
+def _unseen(self: Replica, effect: CheckBlock) -> None:
+    self._events.append(
+        BlockChecked(self._now.monotonic_ms, effect.height, effect.round, effect.digest, None),
+    )
+
+
+def _patient(state: State) -> int | None:
+    return None if state.round == 0 else _round_deadline_ms(state)
 
 
 def _any_commit(commits: Any, digest: bytes) -> tuple[Commit, ...]:
@@ -232,6 +269,64 @@ MUTANTS: tuple[Mutant, ...] = (
         _plan("lost journal", "crash at an effect", "loss", n=(3, 4)),
         400,
     ),
+    Mutant(
+        "prepared certificate not kept on disk",
+        "5",
+        _replace(Replica, "_persist", _votes_only),
+        _plan(*CRASHES, *PARTITIONS, n=(3, 4)),
+        100,
+    ),
+    Mutant("block voted for unseen", "3", _replace(Replica, "_check_block", _unseen), _plan(liar="bad blocks"), 40),
+    Mutant(
+        "expired transactions in blocks",
+        "L",
+        _replace(rules, "check_transaction", _never_expired),
+        _plan(*PARTITIONS),
+        40,
+    ),
+    Mutant(
+        "committed transactions in blocks again",
+        "L",
+        _replace(rules, "check_transaction", _never_twice),
+        _plan(*PARTITIONS, liar="bad blocks"),
+        100,
+    ),
+    Mutant(
+        "transactions' signatures unchecked in blocks",
+        "L",
+        _replace(Executor, "_is_signed_once", lambda self, transaction: True),
+        _plan("loss", liar="bad blocks"),
+        40,
+    ),
+    Mutant(
+        "synced certificates unchecked",
+        "10",
+        _replace(rules, "check_certificate", lambda header, certificate, validators: None),
+        _plan(*CRASHES, *PARTITIONS, liar="boaster"),
+        40,
+    ),
+    Mutant(
+        "fresh block's time unjudged",
+        "4",
+        _replace(rules, "check_proposal_time", lambda header, wall_ms: None),
+        _plan("loss", liar="bad blocks"),
+        40,
+    ),
+    Mutant("a censor stays leader", "9", _replace(timers, "censored", lambda state: False), _plan(liar="censor"), 40),
+    Mutant(
+        "a silent leader stays leader",
+        "9",
+        _replace(timers, "round_deadline_ms", _patient),
+        _plan(liar="silent leader"),
+        40,
+    ),
+    Mutant(
+        "votes kept however far ahead",
+        "11",
+        _replace(votes, "in_window", lambda state, round_: True),
+        _plan("loss", liar="flooder"),
+        40,
+    ),
 )
 
 
@@ -248,12 +343,12 @@ def hunt(index: int) -> Outcome:
     mutant = MUTANTS[index]
     with mutant.patch():
         for seed in range(1, mutant.within_seeds + 1):
-            try:
-                violation = simulate(seed, plan=mutant.plan(seed)).violation
-            except Exception as error:  # noqa: BLE001 - a mutant may break an invariant of the code itself: caught
-                violation = f"{type(error).__name__}: {error}"
-            if violation is not None:
-                return Outcome(mutant.name, mutant.rule, seed, violation)
+            result = simulate(seed, plan=mutant.plan(seed))
+            if result.error is not None and not isinstance(result.error, BrokenInvariant):
+                # Not the rule is broken but the mutant itself: it must be mended, not counted as caught.
+                raise result.error
+            if result.violation is not None:
+                return Outcome(mutant.name, mutant.rule, seed, result.violation)
     return Outcome(mutant.name, mutant.rule, mutant.within_seeds, None)
 
 

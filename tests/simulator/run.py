@@ -33,6 +33,8 @@ class Result:
     virtual_ms: int
     committed: int
     story: tuple[str, ...]
+    error: Exception | None = None
+    """What broke out of the code itself, if that is the violation."""
 
     @property
     def seed(self) -> int:
@@ -74,6 +76,7 @@ class Run:
 
     def go(self) -> Result:
         violation: str | None = None
+        broke: Exception | None = None
         cluster = self.cluster
         with quick_signatures():
             try:
@@ -84,6 +87,7 @@ class Run:
             except Violation as found:
                 violation = str(found)
             except Exception as error:  # noqa: BLE001 - whatever breaks out of a replica is a finding, with its seed
+                broke = error
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 violation = f"{type(error).__name__} in {where.name}, line {where.lineno}: {error}"
             if violation is not None:
@@ -97,6 +101,7 @@ class Run:
             cluster.now_ms,
             len(cluster.acknowledged),
             tuple(cluster.story or ()),
+            broke,
         )
 
     def suffer(self) -> None:
