@@ -62,6 +62,7 @@ def on_proposal(turn: Turn, sender: str, proposal: Proposal) -> None:
     if not round_change.is_justified(turn, proposal):
         turn.misbehaved(sender, "a proposal without its justification")
         return
+    votes.keep_certificate(turn, proposal.prepares)
     if round_ > turn.state.round:
         # Rule 4: a proposal for a higher, justified round makes the replica jump there.
         round_change.enter_round(turn, round_)

@@ -96,6 +96,7 @@ def on_round_change(turn: Turn, sender: str, message: RoundChangeMessage) -> Non
     if not is_valid(state, message):
         turn.misbehaved(sender, "a ROUND-CHANGE that does not prove what it claims")
         return
+    votes.keep_certificate(turn, message.prepares)
     if known is not None:
         votes.accuse(turn, known.round_change, change)
         return

@@ -100,6 +100,13 @@ def keep_commit(turn: Turn, vote: Commit) -> bool:
     return True
 
 
+def keep_certificate(turn: Turn, prepares: tuple[Prepare, ...]) -> None:
+    """Keep the PREPAREs of a valid certificate: two certificates of one round for two digests are evidence (rule 3)."""
+    for prepare in prepares:
+        if in_window(turn.state, prepare.round):
+            keep_prepare(turn, prepare)
+
+
 def is_known(state: State, vote: Prepare | Commit) -> bool:
     """Whether this very vote is kept already: its signature need not be checked again."""
     kept = state.votes.get(vote.round)
