@@ -38,10 +38,12 @@ class Bench:
             CONTRACT_VERSIONS.put(self.state, name, ContractVersions((ContractVersion(name, version, 0),)))
         self.state.keep()
         self.height = 0
+        self._count = 0
         self.time_ms = START_MS
 
     def transaction(self, sender: str, contract: str, method: str, args: Mapping[str, Value]) -> Transaction:
-        number = self.height.to_bytes(16, "big")
+        self._count += 1
+        number = self._count.to_bytes(16, "big")
         body = TransactionBody(
             bytes(32), sender, bytes(32), contract, method, encode(dict(args)), number, self.time_ms + 1
         )
