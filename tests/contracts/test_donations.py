@@ -9,6 +9,8 @@ import pytest
 from contracts.donations import masters
 from contracts.donations.shipments import commitment
 from contracts.donations.types import MAX_PLEDGES
+from ledger.registry import Account
+from tests.contracts.bench import Bench
 from tests.contracts.world import HACHIOJI, OSHIMA, TACHIKAWA, World, account
 
 TOKEN = "token-of-a-box-0001"
@@ -309,6 +311,26 @@ def test_nobody_acts_for_a_shelter_that_is_not_theirs(town: Town) -> None:
     assert town.no("officer-o", "register_need", **need) == "other_municipality"
     assert town.no("app", "register_need", **need) == "runtime.missing_role"
     town.d("officer-h", "register_need", **need)
+
+
+@pytest.mark.function("D11c")
+@pytest.mark.parametrize("role", [masters.ADMIN, masters.OFFICER, masters.SHELTER, masters.APP, "operator", "eco.shop"])
+def test_no_call_is_reached_by_a_role_that_it_does_not_name(role: str) -> None:
+    bench = Bench({HACHIOJI: "八王子市"}, [Account("somebody", HACHIOJI, (role,), (), False)])
+    calls = [s for s in bench.runtime.specs() if s.contract == "donations" and s.kind == "call"]
+    assert len(calls) > 20
+    for spec in calls:
+        reason = bench.run("somebody", "donations", spec.name, {"no such": 1}).reason
+        assert reason == ("runtime.bad_arguments" if role in spec.roles else "runtime.missing_role"), spec.name
+
+
+@pytest.mark.function("X5")
+def test_a_view_of_personal_data_is_recorded_under_pseudonyms(town: Town) -> None:
+    town.d("app", "record_view", viewer="u-7f3a", municipality=HACHIOJI, kind="supporter-contact", about="offer-x")
+    (entry,) = town.chain.history(f"access:{HACHIOJI}")
+    assert (entry.event.name, entry.event.data["viewer"], entry.event.data["kind"]) == (
+        "viewed", "u-7f3a", "supporter-contact",
+    )  # fmt: skip
 
 
 @pytest.mark.function("D13a")
