@@ -1,6 +1,6 @@
 """The node's pages for people: how the network is, the last blocks, one transaction's story, one subject's history.
 
-Japanese first, English by a link. Plain HTML that needs no JavaScript; the overview renews itself.
+Japanese first, English by a link. Plain HTML that needs no JavaScript; with it the overview renews itself in place.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class Words:
 @dataclass(frozen=True, slots=True)
 class NodeRow:
     node_id: str
-    organisation: str
+    name_ja: str
+    name_en: str
     validates: bool
     leads: bool
     here: bool
@@ -141,16 +142,18 @@ async def overview(api: Api, request: web.Request) -> web.StreamResponse:
 
 def _nodes(chain: Chain, view: StatusView) -> list[NodeRow]:
     peers = {peer.node_id: peer for peer in view.peers}
-    names = {code: o.name_ja for code, o in ORGANISATIONS.page(chain.state, limit=200)}
+    organisations = dict(ORGANISATIONS.page(chain.state, limit=200))
     rows: list[NodeRow] = []
     for node_id, node in NODES.page(chain.state, limit=200):
         if node.standing == "removed":
             continue
         peer, here = peers.get(node_id), node_id == view.node_id
+        code, organisation = node.organisation, organisations.get(node.organisation)
         rows.append(
             NodeRow(
                 node_id,
-                names.get(node.organisation, node.organisation),
+                code if organisation is None else organisation.name_ja,
+                code if organisation is None else organisation.name_en,
                 node.standing == "validator",
                 node_id == view.leader,
                 here,
@@ -226,12 +229,15 @@ async def subject(api: Api, request: web.Request) -> web.StreamResponse:
     return _render(api, request, "subject.html", subject=name, page=page)
 
 
-_STYLE = (HERE / "static" / "status.css").read_bytes()
+def _static(name: str, content_type: str) -> Handler:
+    body = (HERE / "static" / name).read_bytes()
 
+    async def send(api: Api, request: web.Request) -> web.StreamResponse:
+        return web.Response(
+            body=body, content_type=content_type, charset="utf-8", headers={"Cache-Control": "max-age=300"}
+        )
 
-async def style(api: Api, request: web.Request) -> web.StreamResponse:
-    """GET /static/status.css"""
-    return web.Response(body=_STYLE, content_type="text/css", charset="utf-8", headers={"Cache-Control": "max-age=300"})
+    return send
 
 
 def _route(path: str, name: str, about: str, handler: Handler, *parameters: Parameter) -> Route:
@@ -253,5 +259,22 @@ ROUTES = (
     _route("/blocks/{height}", "pageBlock", "A block.", block, HEIGHT),
     _route("/transactions/{id}", "pageTransaction", "A transaction's story.", transaction, ID),
     _route("/subjects/{subject}", "pageSubject", "A subject's history.", subject, SUBJECT, AFTER),
-    Route("GET", "/static/status.css", "pageStyle", "The style sheet.", style, access="open", page=True),
+    Route(
+        "GET",
+        "/static/status.css",
+        "pageStyle",
+        "The style sheet.",
+        _static("status.css", "text/css"),
+        access="open",
+        page=True,
+    ),
+    Route(
+        "GET",
+        "/static/status.js",
+        "pageScript",
+        "Renews the overview.",
+        _static("status.js", "text/javascript"),
+        access="open",
+        page=True,
+    ),
 )

@@ -84,7 +84,7 @@ TEXTS: Mapping[str, Text] = {
     "more": Text("続きを見る", "More"),
     "back": Text("概要へ戻る", "Back to the overview"),
     "not_found": Text("見つかりません", "Not found"),
-    "renews": Text("5秒ごとに更新されます", "Renews every five seconds"),
+    "renews": Text("自動で更新されます", "Renews itself"),
     "genesis": Text("最初のブロック(署名なし)", "the genesis (no seals)"),
     "older": Text("前のブロック", "Block before"),
     "newer": Text("次のブロック", "Next block"),

@@ -137,11 +137,6 @@ def code_of(reason: Reason) -> str:
     return f"runtime.{reason.code}" if isinstance(reason, RuntimeReason) else reason.code
 
 
-def every_code() -> tuple[str, ...]:
-    """All codes that the API itself gives; contracts add their own to queries."""
-    return tuple(sorted({code_of(reason) for reason in STATUS}))
-
-
 def error_body(request: web.Request, refusal: Refused, *, contract: str | None = None) -> ErrorBody:
     reason = refusal.reason
     code = code_of(reason) if reason in STATUS or contract is None else f"{contract}.{reason.code}"

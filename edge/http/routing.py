@@ -37,7 +37,6 @@ class Parameter:
     about: str
     default: object = None
     required: bool = False
-    example: object = None
 
 
 @dataclass(frozen=True, slots=True)
