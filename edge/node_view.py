@@ -40,6 +40,8 @@ class NodeStatus:
     """Whether it takes part in the vote at the current height."""
     halted: str | None
     """Why it has stopped taking part; None while it runs."""
+    refused_block: str | None
+    """Why it gave a proposal at the current height no vote: its own software or state differs from the others'."""
     observe_through_height: int
     """Up to here it only observes, because it cannot know what it has signed (rule 8)."""
     best_height: int
@@ -110,6 +112,7 @@ class RunningNode:
         me = replica.config.node_id
         connected = set(node.peers.connected)
         others = [n.node_id for _, n in NODES.page(node.chain.state, limit=MAX_PEERS) if n.standing != "removed"]
+        refusal = replica.last_refusal
         oldest_ms = replica.pool.oldest_since_ms
         return NodeStatus(
             node_id=me,
@@ -117,6 +120,7 @@ class RunningNode:
             leader=replica.leader,
             votes=replica.votes,
             halted=None if replica.halted is None else replica.halted.detail,
+            refused_block=None if refusal is None or refusal.height <= node.chain.height else refusal.detail,
             observe_through_height=replica.observe_through_height,
             best_height=replica.sync.credible_height(node.chain.validators),
             peers=tuple(PeerStatus(n, n in connected, replica.sync.height_of(n)) for n in others if n != me),

@@ -25,6 +25,10 @@ class Advice(Reason):
         "このノードは投票をやめています: {detail}。ソフトウェアを更新してノードを再起動してください",
         "this node has stopped taking part: {detail}. Mend its software or disk, then restart it",
     )
+    REFUSES_BLOCKS = Text(
+        "このノードは提案に投票していません: {detail}。ほかのノードとソフトウェアの版を合わせてください",
+        "this node gave a proposal no vote: {detail}. Compare its software's version with the others'",
+    )
     NO_QUORUM = Text(
         "合意に必要な数が足りません: 検証者 {reachable}/{needed}。応答しないノード({missing})を起動してください",
         "no quorum: {reachable} of {needed} needed. Start the nodes that do not answer: {missing}",
@@ -69,6 +73,8 @@ def troubles(node: NodeView, status: NodeStatus) -> Iterator[tuple[Advice, dict[
     missing = [v for v in validators.ids if v not in reachable and v != status.node_id]
     if status.halted is not None:
         yield Advice.HALTED, {"detail": status.halted}
+    if status.refused_block is not None:
+        yield Advice.REFUSES_BLOCKS, {"detail": status.refused_block}
     if len(reachable) < validators.quorum:
         names = ", ".join(missing) or status.node_id
         yield Advice.NO_QUORUM, {"reachable": len(reachable), "needed": validators.quorum, "missing": names}
@@ -141,6 +147,7 @@ def status_view(node: NodeView) -> StatusView:
         leader=now.leader,
         votes=now.votes,
         halted=now.halted,
+        refused_block=now.refused_block,
         observe_through_height=now.observe_through_height,
         best_height=now.best_height,
         in_sync=in_sync(now, chain.height),

@@ -191,6 +191,8 @@ class StatusView(msgspec.Struct, frozen=True):
     leader: str
     votes: bool
     halted: str | None
+    refused_block: str | None
+    """Why it gave a proposal at the current height no vote."""
     observe_through_height: int
     best_height: int
     in_sync: bool

@@ -98,6 +98,7 @@ class FakeNode:
             leader="node-1",
             votes=True,
             halted=None,
+            refused_block=None,
             observe_through_height=0,
             best_height=max(heights.values()),
             peers=tuple(PeerStatus(v, True, heights.get(v)) for v in others),

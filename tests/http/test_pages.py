@@ -40,6 +40,7 @@ def test_a_node_without_quorum_says_so_everywhere() -> None:
     [
         ({"halted": "the disk is full"}, "halted"),
         ({"best_height": 50}, "behind"),
+        ({"refused_block": "wrong_state_root"}, "refuses_blocks"),
         ({"equivocations": 1}, "equivocation"),
         ({"certificate_days_left": 3.5}, "certificate_ends"),
         ({"observe_through_height": 9}, "observing"),
