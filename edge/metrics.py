@@ -157,6 +157,7 @@ class _NodeCollector(Collector):
             ("daicho_votes", "1 while this node votes.", status.votes),
             ("daicho_halted", "1 once this node has stopped taking part.", status.halted is not None),
             ("daicho_peers", "Peers connected.", sum(peer.connected for peer in status.peers)),
+            ("daicho_best_height", "Greatest height that any node has shown.", max(chain.height, status.best_height)),
             (
                 "daicho_sync_lag_blocks",
                 "Blocks behind the best height known.",

@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from edge.http.app import ROUTES
 from edge.http.errors import STATUS, code_of
 from edge.http.server import HttpServer
+from edge.node_view import PeerStatus
 from ledger.genesis import dump_genesis
-from tests.http.harness import Network, with_nodes
+from tests.http.harness import Network, Served, with_api, with_nodes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 
@@ -39,3 +42,16 @@ def test_the_example_of_the_client_runs(tmp_path: Path, capsys: Any) -> None:
 
     with_nodes(scenario, served=1)
     assert "1 ['done']" in capsys.readouterr().out
+
+
+def test_every_metric_is_on_the_page_and_every_one_there_is_measured() -> None:
+    async def scenario(api: Served) -> None:
+        api.node.changes = {
+            "certificate_days_left": 1.0,
+            "peers": tuple(PeerStatus(f"node-{i}", True, 0) for i in (2, 3, 4)),
+        }
+        families = text_string_to_metric_families(api.metrics.render().decode())
+        measured = {f.name + ("_total" if f.type == "counter" else "") for f in families}
+        assert set(re.findall(r"`(daicho_[a-z_]+)", PAGE)) == measured
+
+    with_api(scenario)
