@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from typing import Protocol
 
 import msgspec
@@ -98,15 +97,15 @@ class Censor(Liar):
     """Leads well, and never takes one account's transactions into a block."""
 
     def started(self, host: Host) -> None:
-        pool = host.replica.pool if host.replica is not None else None
-        if pool is None:
+        if host.replica is None:
             return
-        pick = pool.pick
+        pool = host.replica.pool
+        add = pool.add
 
-        def without_one() -> Iterator[Transaction]:
-            return (t for t in pick() if t.body.sender != ACCOUNTS[0])
+        def without_one(transaction: Transaction, now_ms: int) -> bool:
+            return transaction.body.sender != ACCOUNTS[0] and add(transaction, now_ms)
 
-        pool.pick = without_one  # type: ignore[method-assign]
+        pool.add = without_one  # type: ignore[method-assign]
 
 
 class DoubleVoter(Liar):
@@ -195,7 +194,7 @@ class Flooder(Liar):
         if not isinstance(message, Prepare | Commit) or self.dice.random() < 0.5:
             return [message]
         out: list[Out] = [message]
-        for _ in range(5):
+        for _ in range(60 if self.dice.random() < 0.05 else 5):
             height = message.height + self.dice.randint(0, 3)
             round_ = self.dice.randint(0, 2**30)
             moved = msgspec.structs.replace(message, height=height, round=round_)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from unittest import mock
 
 import msgspec
 
@@ -10,12 +12,16 @@ from consensus.messages import Commit, Decided, Prepare, PrePrepare, Proposal, R
 from edge.wire import Blocks, CertifiedBlock, PeerMessage, Status
 from ledger import merkle, rules
 from ledger.encoding import pack, unpack
-from ledger.types import Block, Certificate, Header, Transaction
+from ledger.kv import Reader
+from ledger.refusal import Refused
+from ledger.registry import ACCOUNTS, Account
+from ledger.types import Block, Certificate, Header, SignedTransaction, Transaction, TransactionReason
 from ledger.votes import pre_prepare_payload
 from tests.simulator.byzantine import Liar, Out, vote_for
 from tests.simulator.cluster import WALL_MS, Host
 
-HOUR_MS = 3_600_000
+AHEAD_MS = 20_000
+"""Further than a clock may be off, and within the life of most transactions."""
 
 
 class BadBlocks(Liar):
@@ -37,59 +43,79 @@ class BadBlocks(Liar):
         return [message]
 
     def _spoil(self, host: Host, message: Proposal) -> Proposal | None:
+        replica = host.replica
         block = unpack(Block, message.block)
+        if replica is None or replica.chain.height + 1 != block.header.height:
+            return None
         header, transactions = block.header, block.transactions
         match self.dice.randrange(7):
             case 0:
-                transactions = (*transactions, self._expired(host))
+                return self._sign(host, message, self._executed(host, header, transactions, self._expired(host)))
             case 1:
-                transactions = (*transactions, *transactions[-1:])
+                return self._sign(host, message, self._executed(host, header, transactions, self._old(host, header)))
             case 2:
-                transactions = (*transactions, self._committed_before(host, header.height) or b"\x00")
+                return self._sign(host, message, self._executed(host, header, transactions, self._forged(host)))
             case 3:
-                transactions = (*transactions, self._forged(host))
+                transactions = (*transactions, *transactions[-1:])
             case 4:
                 header = msgspec.structs.replace(header, state_root=self.dice.randbytes(32))
             case 5:
-                header = msgspec.structs.replace(header, time_ms=header.time_ms + 2 * HOUR_MS)
+                header = msgspec.structs.replace(header, time_ms=header.time_ms + AHEAD_MS)
             case _:
                 header = msgspec.structs.replace(header, next_validators_hash=self.dice.randbytes(32))
-        return self._propose(host, message, header, transactions)
-
-    def _propose(
-        self, host: Host, message: Proposal, header: Header, transactions: tuple[bytes, ...]
-    ) -> Proposal | None:
-        """The block with everything else as right as it can be made."""
-        replica = host.replica
-        if replica is None or replica.chain.height + 1 != header.height:
-            return None
         header = msgspec.structs.replace(
             header, transaction_count=len(transactions), transactions_root=merkle.root(transactions)
         )
-        step = message.pre_prepare
-        payload = pre_prepare_payload(header.chain_id, step.height, step.round, header.hash)
-        signed = PrePrepare(step.height, step.round, header.hash, host.node_id, host.key.sign(payload))
-        return Proposal(signed, pack(Block(header, transactions)), message.round_changes, ())
+        return self._sign(host, message, Block(header, transactions))
 
-    def _expired(self, host: Host) -> bytes:
+    @staticmethod
+    def _executed(host: Host, header: Header, transactions: tuple[bytes, ...], bad: bytes | None) -> Block | None:
+        """A block with a transaction that may not stand in it, and with all roots as if it might."""
+        if bad is None or host.replica is None:
+            return None
+        candidates = [Transaction.parse(raw) for raw in (*transactions, bad)]
+        with mock.patch.object(rules, "check_transaction", _admit_anything):
+            return rules.build_block(
+                host.replica.chain, host.replica.runtime, candidates, time_ms=header.time_ms, proposer=host.node_id
+            ).block
+
+    @staticmethod
+    def _sign(host: Host, message: Proposal, block: Block | None) -> Proposal | None:
+        if block is None:
+            return None
+        step = message.pre_prepare
+        digest = block.header.hash
+        payload = pre_prepare_payload(block.header.chain_id, step.height, step.round, digest)
+        signed = PrePrepare(step.height, step.round, digest, host.node_id, host.key.sign(payload))
+        return Proposal(signed, pack(block), message.round_changes, ())
+
+    def _expired(self, host: Host) -> bytes | None:
         cluster = host.cluster
         dead = [t for t in cluster.submitted.values() if t.body.expires_at_ms <= WALL_MS + cluster.now_ms]
-        return dead[self.dice.randrange(len(dead))].raw if dead else b"\x00"
+        return self.dice.choice(dead).raw if dead else None
 
-    def _committed_before(self, host: Host, height: int) -> bytes | None:
+    def _old(self, host: Host, header: Header) -> bytes | None:
+        """One that is committed already."""
         replica = host.replica
-        block = None if replica is None else replica.chain.block(self.dice.randrange(max(1, height)))
+        block = None if replica is None else replica.chain.block(self.dice.randrange(header.height))
         return block.transactions[0] if block is not None and block.transactions else None
 
-    def _forged(self, host: Host) -> bytes:
-        """Somebody's transaction with another number in it and the signature of the old one."""
-        for transaction in list(host.cluster.submitted.values())[-20:]:
+    def _forged(self, host: Host) -> bytes | None:
+        """Somebody's transaction with another nonce and the signature of the old one."""
+        for transaction in list(host.cluster.submitted.values())[-1:]:
             body = msgspec.structs.replace(transaction.body, nonce=self.dice.randbytes(16))
-            other = Transaction.sign(body, host.cluster.account_key(body.sender))
-            raw = bytearray(other.raw)
-            raw[-64:] = transaction.signature
-            return bytes(raw)
-        return b"\x00"
+            return pack(SignedTransaction(pack(body), transaction.signature))
+        return None
+
+
+def _admit_anything(
+    chain_id: bytes, state: Reader, height_of: Callable[[bytes], int | None], transaction: Transaction, now_ms: int
+) -> Account:
+    del chain_id, height_of, now_ms
+    account = ACCOUNTS.get(state, transaction.body.sender)
+    if account is None:
+        raise Refused(TransactionReason.UNKNOWN_ACCOUNT, account=transaction.body.sender)
+    return account
 
 
 class Withholder(Liar):

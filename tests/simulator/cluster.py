@@ -82,6 +82,8 @@ class Host:
         self.fuse: int | None = None
         """After how many more writes and sends the host crashes."""
         self.scheme = QuickScheme(key)
+        self.most_kept = 0
+        """Of how many rounds the replica has kept votes at once."""
         self._inbox: list[tuple[str, bytes]] = []
         self._wake_at_ms = -1
         self._life = 0
@@ -168,6 +170,8 @@ class Host:
             self.crash(f"halts: {replica.halted.detail}")
             return None
         self._schedule(replica)
+        state = replica._state
+        self.most_kept = max(self.most_kept, len(state.votes), len(state.round_changes))
         return result
 
     def _schedule(self, replica: Replica) -> None:

@@ -52,11 +52,18 @@ def _replace(target: object, name: str, value: object) -> Patch:
 
 
 def _plan(
-    *faults: str, n: tuple[int, ...] = (4,), liar: str = "", observers: int = 0, membership: bool = False
+    *faults: str,
+    n: tuple[int, ...] = (4,),
+    liar: str = "",
+    which: tuple[str, ...] = (),
+    observers: int = 0,
+    membership: bool = False,
+    busy: bool = False,
 ) -> Callable[[int], Plan]:
     def made(seed: int) -> Plan:
-        liars = ((f"n{seed % n[seed % len(n)] + 1}", liar),) if liar else ()
-        return Plan(n[seed % len(n)], observers, liars, False, membership, faults)
+        names = which or (f"n{seed % n[seed % len(n)] + 1}",)
+        liars = tuple((name, liar) for name in names) if liar else ()
+        return Plan(n[seed % len(n)], observers, liars, False, membership, faults, busy)
 
     return made
 
@@ -244,8 +251,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "timeout without a cap",
         "7",
         _replace(round_change, "timeout_ms", _uncapped),
-        _plan("heavy loss", "crash", liar="silent leader", n=(4,)),
-        200,
+        _plan("heavy loss", "crash", liar="silent leader", which=("n2", "n3"), n=(7,)),
+        40,
     ),
     Mutant("sync that stops", "10", _replace(Sync, "next_request", _no_sync), _plan(*CRASHES, n=(4, 7)), 40),
     Mutant(
@@ -312,7 +319,13 @@ MUTANTS: tuple[Mutant, ...] = (
         _plan("loss", liar="bad blocks"),
         40,
     ),
-    Mutant("a censor stays leader", "9", _replace(timers, "censored", lambda state: False), _plan(liar="censor"), 40),
+    Mutant(
+        "a censor stays leader",
+        "9",
+        _replace(timers, "censored", lambda state: False),
+        _plan(liar="censor", which=("n1",), busy=True),
+        60,
+    ),
     Mutant(
         "a silent leader stays leader",
         "9",
@@ -348,8 +361,16 @@ def hunt(index: int) -> Outcome:
                 # Not the rule is broken but the mutant itself: it must be mended, not counted as caught.
                 raise result.error
             if result.violation is not None:
-                return Outcome(mutant.name, mutant.rule, seed, result.violation)
-    return Outcome(mutant.name, mutant.rule, mutant.within_seeds, None)
+                caught = seed, result.violation
+                break
+        else:
+            return Outcome(mutant.name, mutant.rule, mutant.within_seeds, None)
+    # The same run with the rule unbroken: what was caught was the mutant.
+    seed, violation = caught
+    innocent = simulate(seed, plan=mutant.plan(seed)).violation
+    if innocent is not None:
+        raise BrokenInvariant(f"seed {seed} of {mutant.name!r} fails without the mutant as well: {innocent}")
+    return Outcome(mutant.name, mutant.rule, seed, violation)
 
 
 def run_all(jobs: int) -> int:

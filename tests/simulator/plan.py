@@ -30,6 +30,8 @@ class Plan(msgspec.Struct, frozen=True):
     """The first liar's key is on two hosts."""
     membership: bool = False
     faults: tuple[str, ...] = ()
+    busy: bool = False
+    """All accounts but one write without a pause, from beginning to end."""
 
     @property
     def spare(self) -> int:
@@ -46,7 +48,8 @@ class Plan(msgspec.Struct, frozen=True):
         liars = ", ".join(f"{host} {kind}" for host, kind in self.liars) or "nobody lies"
         extra = " with a twin" if self.twin else ""
         change = ", membership changes" if self.membership else ""
-        return f"n={self.validators}+{self.observers}, {liars}{extra}{change}; {', '.join(self.faults)}"
+        busy = ", busy" if self.busy else ""
+        return f"n={self.validators}+{self.observers}, {liars}{extra}{change}{busy}; {', '.join(self.faults)}"
 
 
 class Strike(msgspec.Struct, frozen=True):
@@ -94,7 +97,7 @@ def plan_of(seed: int) -> Plan:
             faults.append(dice.choice(AMNESIA))
         if validators >= 4 and not liars and dice.random() < 0.3:
             faults.append("clock jump")
-    return msgspec.structs.replace(plan, faults=tuple(faults))
+    return msgspec.structs.replace(plan, faults=tuple(faults), busy=dice.random() < 0.15)
 
 
 def strikes_of(seed: int, plan: Plan, faults_ms: int = FAULTS_MS) -> tuple[Strike, ...]:

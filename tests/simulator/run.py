@@ -12,14 +12,15 @@ from tests.simulator import checker
 from tests.simulator.actors import ACTORS
 from tests.simulator.byzantine import Equivocator
 from tests.simulator.checker import Violation
-from tests.simulator.cluster import WALL_MS, Cluster, Host
+from tests.simulator.cluster import ACCOUNTS, WALL_MS, Cluster, Host
 from tests.simulator.faults import Faults
 from tests.simulator.keys import QuickKey, quick_signatures
 from tests.simulator.plan import Plan, Story, story_of
 
 HEAL_WITHIN_MS = 60_000
-AFTERWARDS_WITHIN_MS = 20_000
-WRITE_EVERY_MS = (50, 900)
+SETTLE_WITHIN_MS = 60_000
+ANSWER_WITHIN_MS = 15_000
+WRITE_EVERY_MS = ((50, 900), (50, 900), (20, 300))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,12 @@ class Run:
             heartbeat_ms=self.dice.choice((3_000, 20_000)),
             term_blocks=self.dice.choice((3, 20, 1_000)),
         )
+        self.write_every_ms = self.dice.choice(WRITE_EVERY_MS)
         self.faults = Faults(self.cluster, self.plan)
         if trace:
             self.cluster.story = []
         self.faulty = True
+        self.busy = self.plan.busy
         for index, (name, kind) in enumerate(self.plan.liars):
             hosts = [self.cluster.hosts[name]]
             if self.plan.twin and index == 0:
@@ -109,7 +112,9 @@ class Run:
         cluster = self.cluster
         for host in list(cluster.hosts.values()):
             host.start()
-        cluster.at(self.dice.randint(*WRITE_EVERY_MS), self._write)
+        cluster.at(self.dice.randint(*self.write_every_ms), self._write)
+        if self.busy:
+            self._write_on()
         self.faults.schedule(self.story.strikes)
         if self.plan.membership:
             cluster.at(2_000, self._change_membership)
@@ -122,26 +127,41 @@ class Run:
         self.faults.end()
 
     def _heal(self) -> None:
-        """The second phase: all must agree, and whatever is pending must be committed, in bounded time."""
+        """The second phase: whatever is pending is committed, and all agree, in bounded time."""
         cluster = self.cluster
         self.calm()
         pending = self._pending()
-        self._must("agree and have committed what was pending", self._is_settled, HEAL_WITHIN_MS)
-        # Somebody who writes now, to any honest node, is answered soon.
-        fresh = [cluster.write([host]).id for host in cluster.honest]
-        self._must(
-            "commit a write to each honest node",
-            lambda: all(i in cluster.acknowledged for i in fresh) and self._is_settled(),
-            AFTERWARDS_WITHIN_MS,
-        )
+        # Whoever writes now, to any honest node, is answered, however busy others are: nobody is left out (rule 9).
+        fresh = self._write_everywhere()
+        if not self.busy:
+            self.busy = True
+            self._write_on()
+        self._must("commit a write of each account at each honest node", self._committed(fresh), HEAL_WITHIN_MS)
+        self.busy = False
+        self._must("agree and have committed what was pending", self._is_settled, SETTLE_WITHIN_MS)
+        self._must("answer soon", self._committed(self._write_everywhere()), ANSWER_WITHIN_MS)
+        self._must("agree once more", self._is_settled, ANSWER_WITHIN_MS)
         lost = sorted(i.hex()[:6] for i in pending if i not in cluster.acknowledged)
         if lost:
             raise Violation(f"{lost} were in an honest pool when all was healed, and are in no block")
 
+    def _write_everywhere(self) -> list[bytes]:
+        cluster = self.cluster
+        return [cluster.write([host], sender=sender).id for host in cluster.honest for sender in ACCOUNTS]
+
+    def _committed(self, ids: list[bytes]) -> Callable[[], bool]:
+        return lambda: all(i in self.cluster.acknowledged for i in ids)
+
+    def _write_on(self) -> None:
+        """Two of the three accounts write and write."""
+        if self.busy:
+            self.cluster.write([self.dice.choice(self.cluster.honest)], sender=self.dice.choice(ACCOUNTS[1:]))
+            self.cluster.at(200, self._write_on)
+
     def _pending(self) -> set[bytes]:
         """What honest pools hold of the transactions that do not expire meanwhile."""
         cluster = self.cluster
-        late_ms = WALL_MS + cluster.now_ms + HEAL_WITHIN_MS + AFTERWARDS_WITHIN_MS
+        late_ms = WALL_MS + cluster.now_ms + HEAL_WITHIN_MS + SETTLE_WITHIN_MS + 2 * ANSWER_WITHIN_MS
         pools = [h.replica.pool for h in cluster.honest if h.replica is not None]
         return {t.id for pool in pools for t in pool.pick() if t.body.expires_at_ms > late_ms}
 
@@ -170,7 +190,7 @@ class Run:
         cluster = self.cluster
         if not self.faulty:
             return
-        cluster.at(self.dice.randint(*WRITE_EVERY_MS), self._write)
+        cluster.at(self.dice.randint(*self.write_every_ms), self._write)
         hosts = self.dice.sample(cluster.honest, 1 if self.dice.random() < 0.8 else min(2, len(cluster.honest)))
         if self.dice.random() < 0.1 and cluster.submitted:
             # Resubmitting the same bytes is always safe.
