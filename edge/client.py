@@ -48,9 +48,9 @@ T = TypeVar("T")
 Wait = Literal["accepted", "committed", "everywhere"]
 
 LIFETIME_MS = 5 * 60 * 1000
-ATTEMPT_MS = 2_000
+ATTEMPT_MS = 1_000
 """How long one node may take for a block before the next is asked."""
-READ_MARGIN_S = 2.0
+READ_MARGIN_S = 0.7
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 TIMEOUT_MS = 30_000
