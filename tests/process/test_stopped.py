@@ -52,16 +52,17 @@ class Load:
         number = 0
         while self.on:
             number += 1
-            task = asyncio.create_task(self._write(number))
+            task = asyncio.create_task(self.write(f"clerk-{number}"))
             self.under_way.add(task)
             task.add_done_callback(self.under_way.discard)
             await asyncio.sleep(1 / RATE_PER_S)
 
-    async def _write(self, number: int) -> None:
+    async def write(self, name: str) -> None:
+        """One account, created; returns when that is committed and proved."""
         args: dict[str, Value] = {
-            "account": f"clerk-{number}",
+            "account": name,
             "roles": ["donations.officer"],
-            "keys": [SigningKey(number.to_bytes(32, "big")).public_key],
+            "keys": [SigningKey(name.encode().ljust(32)).public_key],
         }
         transaction = self.client.sign(self.key, self.account, "governance", "create_account", args)
         self.sent.append(transaction)
