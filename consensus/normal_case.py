@@ -66,7 +66,8 @@ def on_proposal(turn: Turn, sender: str, proposal: Proposal) -> None:
     if round_ > turn.state.round:
         # Rule 4: a proposal for a higher, justified round makes the replica jump there.
         round_change.enter_round(turn, round_)
-        round_change.start_round_timer(turn)
+    # Its justification shows that a quorum has come to this round, whether or not their messages have come here.
+    round_change.start_round_timer(turn)
     if turn.state.accepted is None and not turn.state.delivering:
         accept(turn, proposal, verdict_known=False)
 
@@ -94,7 +95,10 @@ def on_checked(turn: Turn, event: BlockChecked) -> None:
         _found_valid(turn)
     else:
         turn.set(accepted=Accepted(accepted.digest, accepted.block, accepted.at_ms, "refused"))
-        round_change.start(turn, state.round + 1)
+        if state.round < len(state.validators):
+            # A leader with a bad block is left at once. When all have been, it is this node or a quorum that is amiss:
+            # from then on it waits for the timeout, or rounds would run away as fast as messages travel.
+            round_change.start(turn, state.round + 1)
 
 
 def _found_valid(turn: Turn) -> None:
