@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import time
@@ -551,6 +552,30 @@ def demo(once: bool, data: Path, nodes: int, base_port: int | None, as_json: boo
         report = asyncio.run(run_once(plan, progress))
     show(as_json, {"ok": report.ok, **asdict(report)}, *report_lines(report))
     if not report.ok:
+        raise click.exceptions.Exit(REFUSED)
+
+
+@main.command()
+@click.option("--seed", type=int, required=True, help="Which run: the same seed is the same run, to the letter.")
+@click.option("--trace", is_flag=True, help="Tell the whole story.")
+@json_option
+def simulate(seed: int, trace: bool, as_json: bool) -> None:
+    """One run of the consensus simulator: a whole cluster under the faults that a seed stands for.
+
+    \b
+    Examples:
+      daicho simulate --seed 42
+      daicho simulate --seed 42 --trace
+    """
+    try:
+        run = importlib.import_module("tests.simulator.run")
+    except ModuleNotFoundError:
+        raise click.ClickException("the simulator comes with the source: run this in a checkout of Daicho") from None
+    result = run.simulate(seed, trace=trace)
+    found = {"seed": seed, "plan": result.plan, "violation": result.violation, "height": result.height}
+    verdict = result.violation or "all well"
+    show(as_json, found, *result.story, f"seed {seed} ({result.plan}): {verdict}; height {result.height}")
+    if not result.ok:
         raise click.exceptions.Exit(REFUSED)
 
 
