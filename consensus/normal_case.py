@@ -5,7 +5,7 @@ from __future__ import annotations
 from consensus import quorum, round_change, votes
 from consensus.effects import BuildBlock, CheckBlock, Deliver, FallBehind, PersistPrepared
 from consensus.events import BlockBuilt, BlockChecked, PreparedRecord
-from consensus.messages import Commit, Prepare, PrePrepare, Proposal
+from consensus.messages import Commit, Prepare, Proposal
 from consensus.state import MAX_BLOCKS, Accepted, Turn
 from ledger.types import Certificate, Seal
 
@@ -37,11 +37,6 @@ def on_built(turn: Turn, event: BlockBuilt) -> None:
         turn.set(own_proposal=proposal)
         turn.broadcast(proposal)
         accept(turn, proposal, verdict_known=True)
-
-
-def sign_pre_prepare(turn: Turn, digest: bytes) -> PrePrepare | None:
-    state = turn.state
-    return votes.sign(turn, PrePrepare(state.height, state.round, digest, state.config.node_id, b""))
 
 
 # -- accepting a proposal ----------------------------------------------------------------------------------------------

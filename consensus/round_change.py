@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from consensus import normal_case, quorum, votes
+from consensus import quorum, votes
 from consensus.effects import BuildBlock, CheckBlock
 from consensus.events import PreparedRecord
-from consensus.messages import Prepare, Proposal, RoundChange, RoundChangeMessage
+from consensus.messages import Prepare, PrePrepare, Proposal, RoundChange, RoundChangeMessage
 from consensus.state import ROUND_WINDOW, Accepted, State, Turn
 from ledger.rules import block_digest
 
@@ -206,7 +206,7 @@ def _propose(turn: Turn) -> None:
 def justify(turn: Turn, digest: bytes, block: bytes) -> Proposal | None:
     """Our proposal of `block` for the current round, with the round changes and PREPAREs that justify it (rule 2)."""
     state = turn.state
-    pre_prepare = normal_case.sign_pre_prepare(turn, digest)
+    pre_prepare = votes.sign(turn, PrePrepare(state.height, state.round, digest, state.config.node_id, b""))
     if pre_prepare is None:
         return None
     votes.keep_pre_prepare(turn, pre_prepare)
