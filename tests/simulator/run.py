@@ -42,8 +42,8 @@ class Result:
         return self.told.seed
 
     @property
-    def plan(self) -> Plan:
-        return self.told.plan
+    def plan(self) -> str:
+        return str(self.told.plan)
 
     @property
     def ok(self) -> bool:
