@@ -34,6 +34,8 @@ STOP_TWO_S = float(os.environ.get("DAICHO_STOP_TWO_S", "6"))
 GOES_ON_WITHIN_S = 5.0
 RATE_PER_S = 10.0
 MEMORY_GROWTH_MIB = 60
+LIFETIME_MS = 45 * 60 * 1000
+"""Longer than any outage here: nothing that was sent may die of old age."""
 
 
 @dataclass
@@ -64,7 +66,9 @@ class Load:
             "roles": ["donations.officer"],
             "keys": [SigningKey(name.encode().ljust(32)).public_key],
         }
-        transaction = self.client.sign(self.key, self.account, "governance", "create_account", args)
+        transaction = self.client.sign(
+            self.key, self.account, "governance", "create_account", args, lifetime_ms=LIFETIME_MS
+        )
         self.sent.append(transaction)
         await self.client.submit_until_committed(transaction)
         self.acknowledged_s.append(time.monotonic())
