@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 200
 WORKERS ?= auto
+TOOLS := chromium pdftoppm zbarimg
+FONT := /usr/share/fonts/truetype/bizud-gothic
+PACKAGES := python3-venv chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format simulate functions bench clean
+.PHONY: help demo test lint format simulate functions bench packages tools clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,7 +24,7 @@ $(VENV)/ready: setup.cfg pyproject.toml
 demo: $(VENV)/ready ## four nodes, a week of relief supplies, a status page; stays up until Ctrl-C
 	$(BIN)/daicho demo
 
-test: $(VENV)/ready ## all tests
+test: tools $(VENV)/ready ## all tests (once before: sudo make packages)
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(VENV)/ready ## style, types and the floors of the house
@@ -42,6 +45,13 @@ functions: $(VENV)/ready ## the function table of the applications: id, behaviou
 
 bench: $(VENV)/ready ## latency at ten writes a second on four nodes
 	$(BIN)/python -m benchmarks.latency
+
+packages: ## as root: the Debian packages that the tests need (browser, PDF and QR tools, fonts, PostgreSQL)
+	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null
+
+tools:
+	@for tool in $(TOOLS); do command -v $$tool >/dev/null 2>&1 || { echo "The tests need $$tool. Remedy on Debian: sudo make packages"; exit 1; }; done
+	@test -e $(FONT) || { echo "The tests need a Japanese font. Remedy on Debian: sudo make packages"; exit 1; }
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
