@@ -83,7 +83,7 @@ def plan_of(seed: int) -> Plan:
         names = dice.sample([f"n{i + 1}" for i in range(validators)], dice.randint(1, f))
         liars = [(name, dice.choice(sorted(ACTORS))) for name in names]
         twin = liars[0][1] == "faithful" or dice.random() < 0.2
-    membership = not liars and dice.random() < 0.3
+    membership = dice.random() < (0.15 if liars else 0.3)
     observers = dice.randint(1, 2) if membership else dice.choice((0, 0, 1))
     faults = [*dice.sample(CRASHES, dice.randint(1, 3)), *dice.sample(NETWORK, dice.randint(1, 4))]
     if dice.random() < 0.3:

@@ -218,7 +218,8 @@ class Run:
             cluster.admit(self.dice.choice(observers), up[:2], signer=signer, leaving=self.dice.choice(ids))
         elif what < 0.75:
             cluster.rotate(self.dice.choice(up), up[:2])
-        elif len(ids) > 1:
+        elif len(ids) > 1 and (len(ids) - 2) // 3 >= len(self.plan.liars):
+            # Never so many fewer that the liars are more than those who are left can bear.
             cluster.govern(up[:2], "propose_demotion", node_id=self.dice.choice(ids))
 
 
