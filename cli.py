@@ -23,7 +23,7 @@ import contracts
 import edge.verify
 import node as daicho_node
 from contracts.donations.shipments import commitment
-from edge import commands
+from edge import commands, recovery
 from edge.archive import Form
 from edge.commands import Network as AskedNetwork
 from edge.config import load_config
@@ -44,6 +44,7 @@ from edge.console import (
 from edge.demo import DemoPlan, run_once, stay_up
 from edge.export import export_home, export_url
 from edge.init import CONFIG_NAME, PORTS_PER_NODE, Network, NetworkPlan, advice, create_network
+from edge.keys import read_key
 from edge.localnet import NETWORK_NAME, Localnet, stop_with_parent
 from edge.municipalities import load_municipalities
 from edge.ports import free_base_port
@@ -518,6 +519,92 @@ def export(data: Path, urls: tuple[str, ...], home: Path | None, target: Path, f
         f"{count} blocks in {target} ({target.stat().st_size} bytes, SHA-256 {digest})",
         f"Check it: daicho verify --archive {target} --genesis GENESIS",
     )
+
+
+# -- the worst day -----------------------------------------------------------------------------------------------------
+
+
+@main.group()
+def recover() -> None:
+    """Start again after the quorum is lost for good: prepare, sign where the recovery keys are kept, apply."""
+
+
+@recover.command("prepare")
+@click.option("--home", "homes", type=existing_folder, multiple=True, required=True, help="A home that survives; all.")
+@click.option("--validator", "validators", multiple=True, required=True, help="Who votes from then on; each.")
+@click.option("--reason", required=True, help="A code: sites_destroyed, keys_lost, ...")
+@click.option("--account", required=True, help="An operator's account, which signs the transaction.")
+@click.option("--key", type=existing_file, required=True, help="That account's key.")
+@click.option("--to", "target", type=click.Path(path_type=Path, dir_okay=False), default=Path("recovery.json"))
+@json_option
+def recover_prepare(
+    homes: tuple[Path, ...],
+    validators: tuple[str, ...],
+    reason: str,
+    account: str,
+    key: Path,
+    target: Path,
+    as_json: bool,
+) -> None:
+    """Look at the stopped homes that survive and make the file that the recovery keys sign.
+
+    \b
+    Example:
+      daicho recover prepare --home nodes/oshima --validator oshima --reason sites_destroyed \\
+          --account operator.133612 --key accounts/operator.133612.key --to recovery.json
+    """
+    file = recovery.prepare(
+        homes, contracts.runtime(), validators=validators, reason=reason, account=account, key=read_key(key)
+    )
+    recovery.write_file(target, file)
+    show(as_json, {"file": str(target), **to_plain_file(file)}, *recovery.told(file), f"to be signed: {target}")
+
+
+@recover.command("sign")
+@click.argument("file", type=existing_file)
+@click.option("--genesis", type=existing_file, required=True, help="The signer's own copy.")
+@click.option("--key", type=existing_file, required=True, help="A recovery key.")
+@click.option("--to", "target", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@json_option
+def recover_sign(file: Path, genesis: Path, key: Path, target: Path, as_json: bool) -> None:
+    """Sign with one recovery key, on a machine of its own, from files alone. Read what is shown before.
+
+    \b
+    Example:
+      daicho recover sign recovery.json --genesis genesis.json --key 132012.key --to signature-132012.json
+    """
+    read = recovery.read_recovery(file)
+    signed = recovery.sign(read, load_genesis(genesis.read_bytes()), read_key(key))
+    recovery.write_file(target, signed)
+    found = {"file": str(target), "key": signed.key, **to_plain_file(read)}
+    show(as_json, found, *recovery.told(read), f"signed by {signed.key}: {target}")
+
+
+@recover.command("apply")
+@click.argument("file", type=existing_file)
+@click.option("--signature", "signatures", type=existing_file, multiple=True, required=True, help="Each of `sign`.")
+@click.option("--home", type=existing_folder, required=True, help="A stopped survivor; the others fetch it from there.")
+@json_option
+def recover_apply(file: Path, signatures: tuple[Path, ...], home: Path, as_json: bool) -> None:
+    """Write the signed recovery into a survivor's home. Start it afterwards: it goes on with the new validators.
+
+    \b
+    Example:
+      daicho recover apply recovery.json --signature a.json --signature b.json --home nodes/oshima
+    """
+    read = recovery.read_recovery(file)
+    signed = [recovery.read_signature(s) for s in signatures]
+    height = recovery.apply(read, signed, home, contracts.runtime())
+    show(
+        as_json,
+        {"home": str(home), "height": height, "validators": list(read.validators)},
+        f"{home} stands at {height} and goes on with {', '.join(read.validators)}: start it now",
+    )
+
+
+def to_plain_file(file: recovery.RecoveryFile) -> dict[str, object]:
+    """A recovery file without its bytes, for `--json`."""
+    return {**msgspec.structs.asdict(file), "blocks": [h.hash.hex() for h in file.headers()]}
 
 
 # -- the demo ----------------------------------------------------------------------------------------------------------

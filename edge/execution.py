@@ -29,12 +29,14 @@ class Executor:
         executed = rules.build_block(self._chain, self._runtime, self._pool.pick(), time_ms=time_ms, proposer=proposer)
         return self._keep(executed)
 
-    def execute(self, digest: bytes, raw: bytes) -> ExecutedBlock:
+    def execute(self, digest: bytes, raw: bytes, *, recovered: bool = False) -> ExecutedBlock:
         """The block that `raw` is, executed; `Refused` or MissingContractVersion if it cannot stand on the head."""
         known = self._kept.get(digest)
         if known is not None and known.raw == raw:
             return known
-        return self._keep(rules.check_block(self._chain, self._runtime, raw, is_signed=self._is_signed_once))
+        return self._keep(
+            rules.check_block(self._chain, self._runtime, raw, is_signed=self._is_signed_once, recovered=recovered)
+        )
 
     def committed(self) -> None:
         """The head has moved: what was executed on the old one is of no use."""

@@ -71,6 +71,7 @@ class LightChain:
         first = genesis_block(genesis)
         self.chain_id = genesis.chain_id
         self.genesis_header = first.block.header
+        self._recovery = genesis.recovery
         self._from: list[int] = [1]
         self._sets: list[ValidatorSet] = [first.next_validators]
         self._checked: OrderedDict[bytes, None] = OrderedDict()
@@ -111,7 +112,7 @@ class LightChain:
         if certificate is None:
             raise Untrue(f"block {header.height} comes without a certificate")
         try:
-            rules.check_certificate(header, certificate, validators)
+            rules.check_certificate(header, certificate, validators, self._recovery)
         except Refused as refused:
             raise Untrue(f"block {header.height} is not certified: {refused}") from None
         self._checked[digest] = None

@@ -566,13 +566,13 @@ class Replica:
             if header.height <= self.chain.height:
                 return True
             certificate = unpack(Certificate, raw_certificate)
-            rules.check_header(self.chain.head, self.chain.validators, header)
-            rules.check_certificate(header, certificate, self.chain.validators)
+            rules.check_header(self.chain.head, self.chain.validators, header, recovered=True)
+            rules.check_certificate(header, certificate, self.chain.validators, self.chain.genesis.recovery)
         except Refused as refused:
             self._listener.misbehaved(sender, f"a block that is not certified: {refused.reason.code}")
             return False
         try:
-            executed = self._executor.execute(certificate.block_hash, raw)
+            executed = self._executor.execute(certificate.block_hash, raw, recovered=True)
         except (Refused, MissingContractVersion) as error:
             if rules.block_digest(raw) != certificate.block_hash:
                 self._listener.misbehaved(sender, "a certificate with another block")

@@ -157,6 +157,7 @@ def audit_lines(report: AuditReport, seconds: float) -> list[str]:
         f"  {report.blocks} blocks, {report.certificates} certificates, {report.signatures} signatures",
         f"  {report.transactions} transactions, of which contracts refused {report.refused_receipts}",
         f"  {report.stored_values} stored values compared",
+        *([f"  {report.recoveries} blocks certified by the recovery keys"] if report.recoveries else []),
         f"  {seconds:.1f} s, {report.blocks / seconds:.0f} blocks/s",
     ]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ledger import layout, rules
+from ledger import layout, recovery, rules
 from ledger.chain import Chain
 from ledger.contract import Runtime
 from ledger.encoding import unpack
@@ -149,6 +149,8 @@ class AuditReport:
     events: int = 0
     validator_changes: int = 0
     evidence: int = 0
+    recoveries: int = 0
+    """Blocks that the recovery keys have certified in the place of a quorum."""
     stored_values: int = 0
     validators: list[str] = field(default_factory=list)
 
@@ -194,7 +196,9 @@ class Audit:
         if stored.height != height:
             raise _fault(AuditReason.MISSING_BLOCK, height, height=height)
         try:
-            executed = rules.check_block(self.chain, self._runtime, stored.raw, is_signed=lambda _: True)
+            executed = rules.check_block(
+                self.chain, self._runtime, stored.raw, is_signed=lambda _: True, recovered=True
+            )
             certificate = self._certificate(executed.block.header, stored)
         except Refused as refused:
             raise Fault.of(refused, height) from None
@@ -217,7 +221,7 @@ class Audit:
         if stored.certificate is None:
             raise Refused(AuditReason.NO_CERTIFICATE)
         certificate = unpack(Certificate, stored.certificate)
-        rules.check_certificate(header, certificate, self.chain.validators)
+        rules.check_certificate(header, certificate, self.chain.validators, self._genesis.recovery)
         return certificate
 
     def _count(self, executed: ExecutedBlock, certificate: Certificate) -> None:
@@ -227,6 +231,7 @@ class Audit:
         report.signatures += len(executed.transactions) + len(certificate.seals)
         report.certificates += 1
         report.seals += len(certificate.seals)
+        report.recoveries += recovery.is_recovery(executed.block.header, certificate)
         for receipt in executed.receipts:
             report.refused_receipts += not receipt.done
             report.events += len(receipt.events)

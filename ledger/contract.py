@@ -74,7 +74,18 @@ class QueryContext:
 class Context:
     """What a call may know and do."""
 
-    def __init__(self, state: Writer, sender: Account, transaction: Transaction, height: int, time_ms: int) -> None:
+    def __init__(
+        self,
+        state: Writer,
+        sender: Account,
+        transaction: Transaction,
+        height: int,
+        time_ms: int,
+        *,
+        recovering: bool = False,
+    ) -> None:
+        self.recovering = recovering
+        """Whether this is a recovery block, signed by the genesis' recovery keys and by no validator."""
         self.state = state
         self.sender = sender
         self.chain_id = transaction.body.chain_id
@@ -215,7 +226,14 @@ class Runtime:
                 self._reasons.update({f"{contract.name}.{r.code}": r for r in reasons})
 
     def execute(
-        self, overlay: Overlay, transaction: Transaction, sender: Account, height: int, time_ms: int
+        self,
+        overlay: Overlay,
+        transaction: Transaction,
+        sender: Account,
+        height: int,
+        time_ms: int,
+        *,
+        recovering: bool = False,
     ) -> Receipt:
         """Run a call. A refusal leaves nothing in the overlay; only the receipt tells of it.
 
@@ -223,7 +241,7 @@ class Runtime:
         in a contract and must stop the node.
         """
         body = transaction.body
-        context = Context(overlay, sender, transaction, height, time_ms)
+        context = Context(overlay, sender, transaction, height, time_ms, recovering=recovering)
         try:
             method = self._method(overlay, body.contract, body.method, height)
             if not (method.roles & set(sender.roles) or ANYBODY in method.roles):

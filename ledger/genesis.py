@@ -15,6 +15,7 @@ from ledger import crypto, merkle, registry, statetree
 from ledger.encoding import Wire, pack
 from ledger.kv import MemoryKeyValue
 from ledger.overlay import Overlay
+from ledger.recovery import SEAL_PREFIX
 from ledger.refusal import Reason, Refused, Text
 from ledger.registry import (
     CONTRACT_VERSIONS,
@@ -119,7 +120,7 @@ def check_genesis(genesis: Genesis) -> None:
     for node in genesis.nodes:
         if node.organisation not in codes:
             raise Refused(GenesisReason.UNKNOWN_ORGANISATION, what="node", id=node.node_id, code=node.organisation)
-        if crypto.public_key(node.public_key) is None:
+        if crypto.public_key(node.public_key) is None or node.node_id.startswith(SEAL_PREFIX):
             raise Refused(GenesisReason.BAD_KEY, what="node", id=node.node_id)
     if not 1 <= sum(n.standing == "validator" for n in genesis.nodes) <= MAX_VALIDATORS:
         raise Refused(GenesisReason.NO_VALIDATOR)

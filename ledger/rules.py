@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
-from ledger import crypto, layout, merkle, registry, statetree
+from ledger import crypto, layout, merkle, recovery, registry, statetree
 from ledger.contract import Runtime
 from ledger.encoding import Wire, pack, unpack
 from ledger.kv import Reader
 from ledger.overlay import Overlay
 from ledger.refusal import BrokenInvariant, Reason, Refused, Text
-from ledger.registry import ACCOUNTS, NODES, ORGANISATIONS, Account, Parameters
+from ledger.registry import ACCOUNTS, NODES, ORGANISATIONS, Account, Parameters, RecoveryKeys
 from ledger.types import (
     MAX_LIFETIME_MS,
     Block,
@@ -76,6 +76,10 @@ class BlockReason(Reason):
     WRONG_STATE_ROOT = Text(
         "実行後の状態のルートが異なります(書き込んだ項目: {keys})",
         "executing the block gives another state root than the header's; keys written here: {keys}",
+    )
+    BAD_RECOVERY = Text(
+        "復旧ブロックは復旧の取引1件だけを含まなければなりません",
+        "a recovery block holds one transaction, the recovery itself, and nothing else",
     )
     WRONG_VALIDATORS = Text("検証者の集合が異なります", "the header's validator set is not the one of this height")
     WRONG_NEXT_VALIDATORS = Text(
@@ -190,11 +194,12 @@ def check_transaction(
 class _Execution:
     """The execution of one block on top of a view, transaction by transaction."""
 
-    def __init__(self, view: ChainView, runtime: Runtime, time_ms: int) -> None:
+    def __init__(self, view: ChainView, runtime: Runtime, time_ms: int, *, recovering: bool) -> None:
         self.view = view
         self.runtime = runtime
         self.height = view.head.height + 1
         self.time_ms = time_ms
+        self.recovering = recovering
         self.overlay = Overlay(view.state)
         self.transactions: list[Transaction] = []
         self.receipts: list[Receipt] = []
@@ -206,7 +211,9 @@ class _Execution:
         if transaction.id in self._ids:
             raise Refused(TransactionReason.DUPLICATE, height=self.height)
         sender = check_transaction(head.chain_id, self.overlay, self.view.height_of, transaction, self.time_ms)
-        receipt = self.runtime.execute(self.overlay, transaction, sender, self.height, self.time_ms)
+        receipt = self.runtime.execute(
+            self.overlay, transaction, sender, self.height, self.time_ms, recovering=self.recovering
+        )
         self._ids.add(transaction.id)
         self.transactions.append(transaction)
         self.receipts.append(receipt)
@@ -259,7 +266,7 @@ def build_block(
     Candidates' signatures are taken as checked. The time is the proposer's, but never before the parent's.
     """
     limits = registry.parameters(view.state)
-    execution = _Execution(view, runtime, max(time_ms, view.head.time_ms))
+    execution = _Execution(view, runtime, max(time_ms, view.head.time_ms), recovering=proposer == recovery.PROPOSER)
     room = min(limits.max_block_bytes, MAX_BLOCK_BYTES) - BLOCK_OVERHEAD_BYTES
     for transaction in candidates:
         size = len(transaction.raw) + 5
@@ -274,7 +281,7 @@ def build_block(
 
 
 def check_block(
-    view: ChainView, runtime: Runtime, raw: bytes, *, is_signed: Callable[[Transaction], bool]
+    view: ChainView, runtime: Runtime, raw: bytes, *, is_signed: Callable[[Transaction], bool], recovered: bool = False
 ) -> ExecutedBlock:
     """The block that `raw` is, executed on the head; `Refused(BlockReason | EncodingReason)` names the rule it breaks.
 
@@ -284,9 +291,9 @@ def check_block(
     if len(raw) > min(limits.max_block_bytes, MAX_BLOCK_BYTES):
         raise Refused(BlockReason.BLOCK_TOO_LARGE, size=len(raw), limit=limits.max_block_bytes)
     block = unpack(Block, raw, MAX_BLOCK_BYTES)
-    check_header(view.head, view.validators, block.header)
+    check_header(view.head, view.validators, block.header, recovered=recovered)
     transactions = read_transactions(block, limits)
-    execution = _Execution(view, runtime, block.header.time_ms)
+    execution = _Execution(view, runtime, block.header.time_ms, recovering=block.header.proposer == recovery.PROPOSER)
     for index, transaction in enumerate(transactions):
         try:
             if not is_signed(transaction):
@@ -296,11 +303,24 @@ def check_block(
             raise _bad_transaction(index, transaction.id, refusal) from None
     executed = execution.finish(block.header.proposer)
     _compare(block.header, executed)
+    if block.header.proposer == recovery.PROPOSER:
+        _check_recovery(executed)
     return executed
 
 
-def check_header(parent: Header, validators: ValidatorSet, header: Header) -> None:
-    """The rules that a header must keep towards its parent."""
+def _check_recovery(executed: ExecutedBlock) -> None:
+    """A recovery block holds one transaction, the recovery itself, and it was done."""
+    calls = [(t.body.contract, t.body.method) for t in executed.transactions]
+    if calls != [(recovery.CONTRACT, recovery.METHOD)] or not executed.receipts[0].done:
+        raise Refused(BlockReason.BAD_RECOVERY)
+
+
+def check_header(parent: Header, validators: ValidatorSet, header: Header, *, recovered: bool = False) -> None:
+    """The rules that a header must keep towards its parent.
+
+    Only with `recovered` may it be that of a recovery block, and only somebody who checks its certificate says so:
+    no validator ever votes for one.
+    """
     if header.chain_id != parent.chain_id:
         raise Refused(BlockReason.WRONG_CHAIN)
     if header.height != parent.height + 1:
@@ -311,7 +331,7 @@ def check_header(parent: Header, validators: ValidatorSet, header: Header) -> No
         raise Refused(BlockReason.TIME_BEFORE_PARENT, time_ms=header.time_ms, parent_time_ms=parent.time_ms)
     if header.validators_hash != validators.hash or parent.next_validators_hash != header.validators_hash:
         raise Refused(BlockReason.WRONG_VALIDATORS)
-    if validators.find(header.proposer) is None:
+    if validators.find(header.proposer) is None and not (recovered and header.proposer == recovery.PROPOSER):
         raise Refused(BlockReason.UNKNOWN_PROPOSER, proposer=header.proposer)
 
 
@@ -360,10 +380,18 @@ def _compare(header: Header, executed: ExecutedBlock) -> None:
 # -- certificates ------------------------------------------------------------------------------------------------------
 
 
-def check_certificate(header: Header, certificate: Certificate, validators: ValidatorSet) -> None:
-    """Whether the certificate proves that a quorum of `validators` decided the block; `Refused(CertificateReason)`."""
+def check_certificate(
+    header: Header, certificate: Certificate, validators: ValidatorSet, recovery_keys: RecoveryKeys | None = None
+) -> None:
+    """Whether the certificate proves that a quorum of `validators` decided the block; `Refused(CertificateReason)`.
+
+    After the quorum was lost for good, enough of the genesis' recovery keys prove it instead (`ledger/recovery.py`).
+    """
     if certificate.height != header.height or certificate.block_hash != header.hash:
         raise Refused(CertificateReason.OTHER_BLOCK)
+    if recovery.is_recovery(header, certificate):
+        recovery.check_seals(header, certificate, recovery_keys)
+        return
     payload = commit_payload(header.chain_id, certificate.height, certificate.round, certificate.block_hash)
     seen: set[str] = set()
     for seal in certificate.seals:

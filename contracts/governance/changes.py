@@ -179,6 +179,17 @@ class Evidence(Wire, frozen=True):
     recorded_ms: TimeMs
 
 
+class Recovery(Wire, frozen=True):
+    """The quorum was lost for good, and the recovery keys named another set: from which to which, and why."""
+
+    reason: str
+    before: tuple[NodeId, ...]
+    after: tuple[NodeId, ...]
+    height: Height
+    recovered_ms: TimeMs
+
+
+RECOVERIES = Table("governance", "recovery", Recovery)
 PROPOSALS = Table("governance", "proposal", Proposal)
 OPEN_COUNTS = Table("governance", "open", OpenCount)
 LAST_CHANGE = Table("governance", "last_change", LastChange)

@@ -8,7 +8,17 @@ import msgspec
 from msgspec.structs import replace
 
 from contracts.governance import changes, execution
-from contracts.governance.changes import EVIDENCE, OPEN_COUNTS, PROPOSALS, Change, Evidence, OpenCount, Proposal
+from contracts.governance.changes import (
+    EVIDENCE,
+    OPEN_COUNTS,
+    PROPOSALS,
+    RECOVERIES,
+    Change,
+    Evidence,
+    OpenCount,
+    Proposal,
+    Recovery,
+)
 from contracts.governance.execution import check_new_key, keep_an_operator, known_account, known_node
 from contracts.governance.reasons import GovernanceReason
 from contracts.paging import After, Limit
@@ -32,7 +42,7 @@ from ledger.registry import (
     Parameters,
     Role,
 )
-from ledger.types import AccountId, Hash, Height, MunicipalCode, Name, NodeId, PublicKey, Signature, ValidatorSet
+from ledger.types import AccountId, Hash, Height, MunicipalCode, Name, NodeId, PublicKey, Signature, ValidatorSet, whole
 from ledger.votes import RoundChangeStep, Step, VoteKind, payload
 
 PROPOSAL_LIFETIME_MS = 14 * 24 * 60 * 60 * 1000
@@ -42,6 +52,9 @@ MAX_OPEN_PROPOSALS = 20
 Roles = Annotated[tuple[Role, ...], msgspec.Meta(max_length=MAX_ROLES)]
 Keys = Annotated[tuple[PublicKey, ...], msgspec.Meta(min_length=1, max_length=MAX_KEYS)]
 Body = Annotated[bytes, msgspec.Meta(max_length=512)]
+NodeIds = Annotated[tuple[NodeId, ...], msgspec.Meta(min_length=1, max_length=registry.MAX_VALIDATORS)]
+ReasonCode = Annotated[str, whole(r"[a-z][a-z_]{0,47}")]
+"""Why, as a code (`sites_destroyed`, `keys_lost` …); words stay in the minutes of those who signed."""
 
 
 class ProposalView(msgspec.Struct, frozen=True):
@@ -315,6 +328,16 @@ class Governance(Contract):
             raise Refused(GovernanceReason.PROPOSAL_CLOSED, proposal=proposal_id, status=status)
         return found
 
+    # -- the worst day -------------------------------------------------------------------------------------------------
+
+    @call(roles=[OPERATOR])
+    def recover(self, ctx: Context, validators: NodeIds, reason: ReasonCode) -> Result:
+        """Name a new validator set after the quorum is lost for good; only in a block of the recovery keys.
+
+        Validators that are not named may no longer connect: what is found of them later is compared, not counted.
+        """
+        return execution.recover(ctx, validators, reason)
+
     # -- evidence ------------------------------------------------------------------------------------------------------
 
     @call(roles=[OPERATOR])
@@ -383,6 +406,11 @@ class Governance(Contract):
         needed = organisations_quorum(ctx.state)
         rows = PROPOSALS.page(ctx.state, after=after, limit=limit)
         return [ProposalView(i, kind_of(p.change), p, needed) for i, p in rows]
+
+    @query
+    def recoveries(self, ctx: QueryContext, after: After = "", limit: Limit = 100) -> list[Recovery]:
+        """Every time that the recovery keys were used."""
+        return [row for _, row in RECOVERIES.page(ctx.state, after=after, limit=limit)]
 
     @query
     def evidence(self, ctx: QueryContext, after: After = "", limit: Limit = 100) -> list[EvidenceView]:

@@ -7,11 +7,20 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from contracts.governance import changes
-from contracts.governance.changes import FORMER_KEYS, LAST_CHANGE, Change, FormerKey, LastChange
+from contracts.governance.changes import (
+    FORMER_KEYS,
+    LAST_CHANGE,
+    RECOVERIES,
+    Change,
+    FormerKey,
+    LastChange,
+    Recovery,
+)
 from contracts.governance.reasons import GovernanceReason
 from ledger import crypto, registry
-from ledger.contract import Context
+from ledger.contract import MAX_SUBJECTS, Context, Result
 from ledger.kv import Reader
+from ledger.recovery import SEAL_PREFIX
 from ledger.refusal import Refused
 from ledger.registry import (
     ACCOUNTS,
@@ -213,6 +222,8 @@ def was_key_of(state: Reader, node: Node, key: bytes) -> bool:
 
 
 def _add_node(ctx: Context, change: changes.AddNode) -> None:
+    if change.node_id.startswith(SEAL_PREFIX):
+        raise Refused(GovernanceReason.RESERVED_NAME, node=change.node_id)
     present = NODES.get(ctx.state, change.node_id)
     if present is not None and present.standing != "removed":
         raise Refused(GovernanceReason.NODE_EXISTS, node=change.node_id)
@@ -267,6 +278,28 @@ def _remove_node(ctx: Context, change: changes.RemoveNode) -> None:
         _leave(ctx, node, "removed")
     else:
         _stand(ctx, node, "removed")
+
+
+def recover(ctx: Context, validators: tuple[str, ...], reason: str) -> Result:
+    """The new set votes from the next height on; validators that are not in it may no longer connect."""
+    if not ctx.recovering:
+        raise Refused(GovernanceReason.NOT_A_RECOVERY)
+    before = registry.validators(ctx.state).ids
+    for node_id in validators:
+        node = known_node(ctx.state, node_id)
+        if node.standing == "removed":
+            raise Refused(GovernanceReason.NOT_AN_OBSERVER, node=node_id, standing=node.standing)
+        _stand(ctx, node, "validator")
+    for node_id in before:
+        if node_id not in validators:
+            _stand(ctx, known_node(ctx.state, node_id), "removed")
+    LAST_CHANGE.put(ctx.state, ONLY, LastChange(ctx.height))
+    after = registry.validators(ctx.state).ids
+    row = Recovery(reason, before, after, ctx.height, ctx.time_ms)
+    RECOVERIES.put(ctx.state, f"{ctx.height:016d}", row)
+    told = ["network:recovery", *(f"node:{n}" for n in sorted({*before, *after}))]
+    ctx.emit("recovered", told[:MAX_SUBJECTS], reason=reason, before=", ".join(before), after=", ".join(after))
+    return {"validators": ", ".join(after)}
 
 
 def _rotate_node_key(ctx: Context, chain_id: bytes, change: changes.RotateNodeKey) -> None:

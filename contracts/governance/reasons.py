@@ -65,6 +65,13 @@ class GovernanceReason(Reason):
         "開始の高さ {height} は過ぎています(現在 {now})", "the activation height {height} is not after now ({now})"
     )
     BAD_PARAMETER = Text("パラメーター {name} が範囲外です", "the parameter {name} is out of its range")
+    NOT_A_RECOVERY = Text(
+        "復旧は復旧鍵で署名されたブロックでのみ行えます",
+        "a recovery is made only in a block that the recovery keys have signed (daicho recover)",
+    )
+    RESERVED_NAME = Text(
+        "ノード名 {node} は使えません", "a node may not be called {node}: such names are recovery keys'"
+    )
     NOT_EVIDENCE = Text(
         "二重署名の証拠になっていません: {detail}", "this is no evidence of two conflicting votes: {detail}"
     )

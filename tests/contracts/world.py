@@ -24,6 +24,7 @@ from ledger.types import Certificate, Receipt, Seal, Transaction, TransactionBod
 from ledger.votes import commit_payload
 
 START_MS = 1_800_000_000_000
+NO_RECOVERY = RecoveryKeys(0, ())
 HACHIOJI, TACHIKAWA, OSHIMA = "132012", "132021", "133612"
 
 
@@ -39,7 +40,7 @@ def account(name: str, organisation: str, *roles: str) -> Account:
 class World:
     """`call` returns the receipt; `done` insists that the call is not refused and returns its result."""
 
-    def __init__(self, *accounts: Account, organisations: int = 3) -> None:
+    def __init__(self, *accounts: Account, organisations: int = 3, recovery: RecoveryKeys = NO_RECOVERY) -> None:
         names = [(HACHIOJI, "八王子市"), (TACHIKAWA, "立川市"), (OSHIMA, "大島町")][:organisations]
         operators = [account(f"operator-{code}", code, OPERATOR) for code, _ in names]
         self.runtime = contracts.runtime()
@@ -51,7 +52,7 @@ class World:
             (Node("node-1", HACHIOJI, key_of("node-1").public_key, "localhost:1", "validator"),),
             DEFAULT_PARAMETERS,
             tuple(ContractVersion(n, v, 0) for n, v in self.runtime.latest_versions().items()),
-            RecoveryKeys(0, ()),
+            recovery,
         )
         self.kv = MemoryKeyValue()
         self.chain = Chain.open(self.kv, self.genesis)

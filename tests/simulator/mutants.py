@@ -308,7 +308,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "synced certificates unchecked",
         "10",
-        _replace(rules, "check_certificate", lambda header, certificate, validators: None),
+        _replace(rules, "check_certificate", lambda header, certificate, validators, recovery_keys=None: None),
         _plan(*CRASHES, *PARTITIONS, liar="boaster"),
         40,
     ),
