@@ -2,8 +2,8 @@
 
 `prepare` looks at the homes that survive and makes the blocks to be signed; `sign` is done wherever a recovery key is
 kept, from files alone; `apply` puts enough signatures together and writes the blocks into a survivor's home. Everybody
-else gets them by ordinary sync. What is certified and what a survivor had prepared is carried on; what was certified only
-at the destroyed sites is not there, and nothing here pretends that it is.
+else gets them by ordinary sync. What is certified and what a survivor had prepared is carried on; what was certified at
+the destroyed sites only is not there, and nothing here pretends that it is.
 """
 
 from __future__ import annotations

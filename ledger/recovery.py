@@ -19,6 +19,8 @@ PROPOSER = "*"
 SEAL_PREFIX = "recovery-key-"
 """A recovery key's seal is named after its place in the genesis, from 1; no node may have a name like it."""
 CONTRACT, METHOD = "governance", "recover"
+SUBJECT = "network:recovery"
+"""The history of this subject lists every recovery."""
 
 
 class RecoveryReason(Reason):

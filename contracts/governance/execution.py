@@ -20,7 +20,7 @@ from contracts.governance.reasons import GovernanceReason
 from ledger import crypto, registry
 from ledger.contract import MAX_SUBJECTS, Context, Result
 from ledger.kv import Reader
-from ledger.recovery import SEAL_PREFIX
+from ledger.recovery import SEAL_PREFIX, SUBJECT
 from ledger.refusal import Refused
 from ledger.registry import (
     ACCOUNTS,
@@ -297,7 +297,7 @@ def recover(ctx: Context, validators: tuple[str, ...], reason: str) -> Result:
     after = registry.validators(ctx.state).ids
     row = Recovery(reason, before, after, ctx.height, ctx.time_ms)
     RECOVERIES.put(ctx.state, f"{ctx.height:016d}", row)
-    told = ["network:recovery", *(f"node:{n}" for n in sorted({*before, *after}))]
+    told = [SUBJECT, *(f"node:{n}" for n in sorted({*before, *after}))]
     ctx.emit("recovered", told[:MAX_SUBJECTS], reason=reason, before=", ".join(before), after=", ".join(after))
     return {"validators": ", ".join(after)}
 

@@ -12,10 +12,14 @@ from edge.http.names import JSON, PROMETHEUS
 from edge.http.routing import Answer, Content, Route, answer
 from edge.http.shapes import AdviceView, EvidenceList, EvidenceView, LiveView, PeerView, ReadyView, StatusView
 from edge.node_view import NodeStatus, NodeView, in_sync, reachable_validators
+from ledger.recovery import SUBJECT as RECOVERY_SUBJECT
 from ledger.refusal import Reason, Refused, Text
 
 FEW_DAYS = 14
 OLD_WAIT_MS = 10_000
+
+
+MAX_RECOVERIES_SHOWN = 10
 
 
 class Advice(Reason):
@@ -56,6 +60,10 @@ class Advice(Reason):
         "二重署名が {count} 件見つかりました。運営団体に連絡してください",
         "{count} cases of a validator signing two different votes: tell the organisations; `daicho status` shows which",
     )
+    RECOVERED = Text(
+        "この台帳は高さ {height} で復旧鍵により再開されました。壊れた拠点のデータが見つかったら照合してください",
+        "the chain was started again by its recovery keys at height {height}: compare what is found of lost sites",
+    )
     CERTIFICATE_ENDS = Text(
         "接続用の証明書があと {days} 日で切れます。更新してください",
         "the peer certificate ends in {days} days: renew it",
@@ -91,6 +99,8 @@ def troubles(node: NodeView, status: NodeStatus) -> Iterator[tuple[Advice, dict[
         yield Advice.TRANSACTIONS_WAIT, {"seconds": status.pool_oldest_wait_ms // 1000}
     if status.equivocations:
         yield Advice.EQUIVOCATION, {"count": status.equivocations}
+    for entry in chain.history(RECOVERY_SUBJECT, limit=MAX_RECOVERIES_SHOWN):
+        yield Advice.RECOVERED, {"height": entry.height}
     days = status.certificate_days_left
     if days is not None and days < FEW_DAYS:
         yield Advice.CERTIFICATE_ENDS, {"days": int(days)}

@@ -184,6 +184,8 @@ async def test_two_of_three_sites_are_destroyed_and_the_third_goes_on_and_grows_
             assert len(validators["members"]) == 4
             # Four again: the one that survived may stop, and writes go on.
             urls = [url, *(f"http://127.0.0.1:{drill.base_port + PORTS_PER_NODE * (2 + n) + 1}" for n in (1, 2, 3))]
+        shown = await asyncio.to_thread(run, "status", "--url", url)
+        assert "started again by its recovery keys" in shown.output or "復旧鍵により再開" in shown.output, shown.output
         net.kill(drill.survivor)
         async with DaichoClient(urls, drill.genesis) as client:
             await drill.write(client, drill.organisations[2], "create_account", account="without", roles=[],
