@@ -14,6 +14,7 @@ import click
 from edge.client import LyingNode, NotAdmitted, Unavailable
 from edge.commands import network
 from edge.init import MAX_NODES
+from ledger.contract import Runtime
 from ledger.refusal import Language, Refused, Scalar
 
 DEFAULT_DATA = Path("daicho-data")
@@ -84,6 +85,8 @@ def show(as_json: bool, value: object, *lines: str) -> None:
             click.echo(line)
 
 
+with_runtime = click.make_pass_decorator(Runtime)
+"""The contracts, as `cli.py` handed them in, as the command's first argument."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 data_option = click.option(
     "--data",

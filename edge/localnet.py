@@ -282,3 +282,8 @@ def _import_path() -> str:
     """Where a child finds the same code as this process, whatever its working directory."""
     here = str(Path(__file__).resolve().parent.parent)
     return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
+
+
+def urls_of(data: Path, urls: Sequence[str]) -> list[str]:
+    """The nodes to ask: `urls` as named, else those of the network in `data`."""
+    return list(urls) or Localnet(data).urls

@@ -123,7 +123,7 @@ def test_a_node_thousands_of_writes_behind_catches_up_while_writes_go_on_and_vot
 def test_half_the_nodes_run_other_software_and_rounds_do_not_run_away(cluster: Cluster) -> None:
     """They refuse the others' blocks: nothing is decided, little is spent, and all goes on when they are mended."""
 
-    def refuse(digest: bytes, raw: bytes) -> None:
+    def refuse(digest: bytes, raw: bytes, recovered: bool = False) -> None:
         raise Refused(BlockReason.WRONG_STATE_ROOT, keys="all")
 
     for name in ("n3", "n4"):
