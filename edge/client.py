@@ -22,7 +22,7 @@ import aiohttp
 
 from edge.http.blocks import FRAME_LENGTH_BYTES, BlockFrame
 from edge.http.names import PROOF_TYPE, TRANSACTION_TYPE
-from edge.http.shapes import HeaderView, HistoryPage, StateView, ValidatorChanges
+from edge.http.shapes import EvidenceList, HeaderView, HistoryPage, StateView, ValidatorChanges
 from edge.light import Inclusion, LightChain, ProvedBlock, ProvedTransaction, UnknownValidators, Untrue
 from edge.remote import CONNECT_S, ClientError, LyingNode, Node, NotAdmitted, Reply, TryAnother, Unavailable
 from ledger.audit import StoredBlock
@@ -298,6 +298,15 @@ class DaichoClient:
     async def status(self, url: str) -> Any:
         """What one node says of itself."""
         return await Node(url.rstrip("/"), self.session).get("/v1/status")
+
+    async def evidence(self, url: str) -> tuple[tuple[bytes, bytes], ...]:
+        """The pairs of conflicting votes that one node has seen. `Unavailable` if it does not answer."""
+        node = Node(url.rstrip("/"), self.session)
+        try:
+            found = node.struct(EvidenceList, await node.get("/v1/evidence"))
+        except TryAnother as failure:
+            raise Unavailable(str(failure)) from None
+        return tuple((pair.first, pair.second) for pair in found.evidence)
 
     # -- following -----------------------------------------------------------------------------------------------------
 

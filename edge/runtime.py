@@ -80,7 +80,7 @@ class NodeRuntime:
     def __init__(self, kv: KeyValue, chain: Chain) -> None:
         self.chain = chain
         self.kv = kv
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(equivocations=len(self.evidence_rows()))
         self.fatal: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._replica: Replica | None = None
         self._peers: Peers | None = None
