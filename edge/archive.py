@@ -3,7 +3,8 @@
 Two forms of the same records. The binary one is a stream of msgpack values: a head, one record a block, an end. The
 text one has the same as JSON Lines, with each block also in readable words. In both, each record carries its own
 SHA-256 and the end that of all before it, so that a damaged or cut file is known at once, and at which block. What the
-records say is proved by `daicho verify`, not by these sums.
+records say is proved by `daicho verify`, not by these sums. A block that changed the validator set comes with the set,
+so that a reader who executes nothing can check the certificates after it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def blocks_of(chain: Chain, from_height: int = 0) -> Iterator[StoredBlock]:
     """The blocks of a chain, as far as they are there."""
     height = from_height
     while (raw := chain.raw_block(height)) is not None:
-        yield StoredBlock(height, raw, chain.raw_certificate(height), chain.raw_receipts(height))
+        receipts, validators = chain.raw_receipts(height), chain.raw_validators(height)
+        yield StoredBlock(height, raw, chain.raw_certificate(height), receipts, validators)
         height += 1
 
 
@@ -75,7 +77,7 @@ def write_archive(path: Path, form: Form, chain_id: bytes, blocks: Iterable[Stor
 def _binary_records(chain_id: bytes, blocks: Iterable[StoredBlock]) -> Iterator[bytes]:
     yield _pack({"format": FORMAT, "chain_id": chain_id})
     for b in blocks:
-        payload = _pack([b.height, b.raw, b.certificate, list(b.receipts or ())])
+        payload = _pack([b.height, b.raw, b.certificate, list(b.receipts or ()), b.validators])
         yield _pack([payload, hashlib.sha256(payload).digest()])
 
 
@@ -96,6 +98,7 @@ def _text_records(chain_id: bytes, blocks: Iterable[StoredBlock]) -> Iterator[by
                 "block": b.raw.hex(),
                 "certificate": None if b.certificate is None else b.certificate.hex(),
                 "receipts": [r.hex() for r in b.receipts or ()],
+                "validators": None if b.validators is None else b.validators.hex(),
                 "readable": readable(b),
             }
         )
@@ -219,10 +222,14 @@ class ArchiveReader:
 
     def _block(self, fields: object, height: int) -> StoredBlock:
         match fields:
-            case [int() as number, bytes() as block, (bytes() | None) as certificate, list() as receipts] if (
-                number == height and all(isinstance(r, bytes) for r in receipts)
-            ):
-                return StoredBlock(number, block, certificate, tuple(receipts))
+            case [
+                int() as number,
+                bytes() as block,
+                (bytes() | None) as certificate,
+                list() as receipts,
+                (bytes() | None) as validators,
+            ] if number == height and all(isinstance(r, bytes) for r in receipts):
+                return StoredBlock(number, block, certificate, tuple(receipts), validators)
             case _:
                 raise self._damaged(height, "it is not the record of this block")
 
@@ -260,12 +267,13 @@ class ArchiveReader:
 
     def _text_block(self, fields: dict[str, object], height: int) -> StoredBlock:
         try:
-            certificate = fields["certificate"]
+            certificate, validators = fields["certificate"], fields["validators"]
             record = [
                 fields["height"],
                 bytes.fromhex(str(fields["block"])),
                 None if certificate is None else bytes.fromhex(str(certificate)),
                 [bytes.fromhex(r) for r in cast("list[str]", fields["receipts"])],
+                None if validators is None else bytes.fromhex(str(validators)),
             ]
         except (KeyError, ValueError, TypeError):
             raise self._damaged(height, "it is not a block's record") from None

@@ -436,7 +436,8 @@ class DaichoClient:
                 frame = unpack(BlockFrame, data[at : at + size], 3 * MAX_BLOCK_BYTES)
             except Refused:
                 raise self._lies(node, "its blocks are not what a node sends") from None
-            found.append(StoredBlock(first + len(found), frame.block, frame.certificate or None, frame.receipts))
+            certificate, validators = frame.certificate or None, frame.validators or None
+            found.append(StoredBlock(first + len(found), frame.block, certificate, frame.receipts, validators))
             at += size
         return found
 

@@ -207,6 +207,7 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
     block: bytes
     certificate: bytes | None
     receipts: tuple[bytes, ...]
+    validators: bytes = b""
 
 
 _entries = msgspec.msgpack.Decoder(_Entry)
@@ -239,7 +240,7 @@ def blocks_over_http(url: str, last: int, token: str | None) -> Iterator[StoredB
             return
         for entry in page:
             if height <= last:
-                yield StoredBlock(height, entry.block, entry.certificate, entry.receipts)
+                yield StoredBlock(height, entry.block, entry.certificate, entry.receipts, entry.validators or None)
             height += 1
 
 

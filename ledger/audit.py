@@ -14,7 +14,7 @@ from typing import Protocol
 from ledger import layout, recovery, rules
 from ledger.chain import Chain
 from ledger.contract import Runtime
-from ledger.encoding import unpack
+from ledger.encoding import pack, unpack
 from ledger.genesis import Genesis, genesis_block
 from ledger.kv import KeyValue, Reader
 from ledger.refusal import Reason, Refused, Text
@@ -95,6 +95,8 @@ class StoredBlock:
     raw: bytes
     certificate: bytes | None
     receipts: tuple[bytes, ...] | None
+    validators: bytes | None = None
+    """The set that votes after this block, where the block changed it and the source says so."""
 
 
 class Signatures(Protocol):
@@ -207,8 +209,10 @@ class Audit:
             raise _fault(AuditReason.TIME_IN_FUTURE, height)
         if stored.receipts is not None:
             _compare_receipts(executed, stored.receipts)
-        if executed.block.header.next_validators_hash != executed.block.header.validators_hash:
-            self.report.validator_changes += 1
+        changed = executed.block.header.next_validators_hash != executed.block.header.validators_hash
+        self.report.validator_changes += changed
+        if stored.validators is not None and not (changed and stored.validators == pack(executed.next_validators)):
+            raise _fault(AuditReason.WRONG_VALUE, height, what="validator set")
         self.chain.commit(executed, certificate)
         self._count(executed, certificate)
 
@@ -301,7 +305,8 @@ def stored_blocks(kv: Reader) -> Iterator[StoredBlock]:
             receipts = unpack(rules.Receipts, raw_receipts, len(raw_receipts)).items
         except Refused as refused:
             raise Fault.of(refused, height) from None
-        yield StoredBlock(height, raw, kv.get(layout.of_height(layout.CERTIFICATE, height)), receipts)
+        certificate = kv.get(layout.of_height(layout.CERTIFICATE, height))
+        yield StoredBlock(height, raw, certificate, receipts, kv.get(layout.of_height(layout.VALIDATORS, height)))
 
 
 def compare_store(kv: Reader, audited: KeyValue, progress: Callable[[int], None] = lambda count: None) -> int:

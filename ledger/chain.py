@@ -186,6 +186,10 @@ class Chain:
     def receipts(self, height: int) -> tuple[Receipt, ...]:
         return tuple(unpack(Receipt, raw, len(raw)) for raw in self.raw_receipts(height))
 
+    def raw_validators(self, height: int) -> bytes | None:
+        """The set that votes after `height`, where it changed there."""
+        return self._kv.get(layout.of_height(layout.VALIDATORS, height)) if height >= 0 else None
+
     def validator_changes(self, after: int, limit: int) -> list[tuple[int, ValidatorSet]]:
         """The heights above `after` that changed the validator set, each with the set that votes from then on."""
         start = layout.of_height(layout.VALIDATORS, after + 1)

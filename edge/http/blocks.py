@@ -44,11 +44,15 @@ COUNT = Parameter(
 
 
 class BlockFrame(Wire, frozen=True):
-    """One block of a range: its bytes, its certificate's (empty for the genesis), and its receipts."""
+    """One block of a range: its bytes, its certificate's (empty for the genesis), and its receipts.
+
+    `validators`: the set that votes after the block, where the block changed it; else empty.
+    """
 
     block: bytes
     certificate: bytes
     receipts: tuple[bytes, ...]
+    validators: bytes
 
 
 def _height(api: Api, request: web.Request) -> int:
@@ -140,7 +144,8 @@ async def archive(api: Api, request: web.Request) -> web.StreamResponse:
         raw = chain.raw_block(height)
         if raw is None or size > MAX_ARCHIVE_BYTES:
             break
-        item = pack(BlockFrame(raw, chain.raw_certificate(height) or b"", chain.raw_receipts(height)))
+        certificate, validators = chain.raw_certificate(height) or b"", chain.raw_validators(height) or b""
+        item = pack(BlockFrame(raw, certificate, chain.raw_receipts(height), validators))
         size += len(item)
         await response.write(len(item).to_bytes(FRAME_LENGTH_BYTES, "big") + item)
         # A long range leaves the event loop to the consensus between blocks.
@@ -223,7 +228,7 @@ ROUTES = (
         "/v1/archive",
         "getArchive",
         "A range of blocks for sync and audit: for each, four bytes of length (big-endian), then the canonical form of "
-        "[block, certificate, receipts]. It may end before `limit`: go on from the next height. The header "
+        "[block, certificate, receipts, validators]. It may end before `limit`: go on from the next height. The header "
         "`X-Daicho-Height` is the node's height.",
         archive,
         parameters=(FROM, COUNT),
