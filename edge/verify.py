@@ -240,7 +240,8 @@ def blocks_over_http(url: str, last: int, token: str | None) -> Iterator[StoredB
             return
         for entry in page:
             if height <= last:
-                yield StoredBlock(height, entry.block, entry.certificate, entry.receipts, entry.validators or None)
+                certificate, validators = entry.certificate or None, entry.validators or None
+                yield StoredBlock(height, entry.block, certificate, entry.receipts, validators)
             height += 1
 
 

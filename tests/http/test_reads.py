@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
+from edge.archive import blocks_of
 from edge.http.blocks import BlockFrame
 from edge.http.limits import MAX_BUCKETS, ReadPolicy, TokenBuckets, is_loopback
 from edge.http.settings import HttpSettings, Rate
+from edge.verify import blocks_over_http
 from ledger import merkle, rules
 from ledger.encoding import unpack
 from ledger.schema import from_plain
@@ -206,6 +208,17 @@ def test_a_range_of_blocks_is_streamed_in_frames() -> None:
         assert [unpack(Block, f.block).header.height for f in frames] == [0, 1, 2, 3]
         assert frames[0].certificate == b""
         assert frames[3].block == api.node.chain.raw_block(3)
+
+    with_api(scenario)
+
+
+def test_blocks_taken_from_a_running_node_are_those_of_its_store() -> None:
+    async def scenario(api: Served) -> None:
+        for i in range(3):
+            await api.submit(api.network.account(f"a.{i}"))
+        taken = await asyncio.to_thread(lambda: list(blocks_over_http(api.url, 3, None)))
+        assert taken == list(blocks_of(api.node.chain))
+        assert taken[0].certificate is None
 
     with_api(scenario)
 
