@@ -32,6 +32,7 @@ from apps.common.story import STORY_PAGES
 from apps.common.tables import FormUse, Letter, User
 from apps.common.text import Catalogue
 from apps.common.web import Kit, Page, View, Visit
+from ledger.refusal import Text
 
 KIT = web.AppKey("kit", Kit)
 SWEEP_S = 600.0
@@ -56,6 +57,9 @@ class Site:
     navigation: Sequence[str] = ()
     """Names of pages in the main menu; each visitor sees those that they may open. Labels: `<page>.title`."""
     catalogue: Path | None = None
+    """A TOML file, or a folder of them."""
+    texts: Mapping[str, Text] = field(default_factory=dict)
+    """Sentences that only the deployment knows (the names of its municipalities)."""
     templates: Path | None = None
     static: Path | None = None
     migrations: Path | None = None
@@ -86,7 +90,7 @@ def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clo
     """Everything that the pages of `site` use; the database is brought up to date."""
     database = Database(settings.database_url)
     database.migrate(*([site.migrations] if site.migrations is not None else []))
-    catalogue = Catalogue.load(*([site.catalogue] if site.catalogue is not None else []))
+    catalogue = Catalogue.load(*([site.catalogue] if site.catalogue is not None else []), more=site.texts)
     pages = {page.name: page for page in all_pages(site, settings)}
     follow_ups: dict[str, FollowUp] = {}
     outbox = Outbox(database, chain, keyring, clock, follow_ups)

@@ -33,6 +33,7 @@ class Renderer:
         )
         self._environment.globals.update(draw_bars=charts.bars, draw_columns=charts.columns, series_fill=charts.fill)
         self._layout = layout
+        self._folders = dict(static)
         self._static = {
             f"{folder}/{file.name}": f"/static/{folder}/{file.name}?v={sha256(file.read_bytes()).hexdigest()[:12]}"
             for folder, path in static.items()
@@ -43,6 +44,11 @@ class Renderer:
     def asset(self, name: str) -> str:
         """The address of a static file (`common/style.css`), with its hash: browsers may keep it for good."""
         return self._static[name]
+
+    def static_file(self, name: str) -> bytes:
+        """The content of a static file (`donations/worker.js`), for pages that hand it out at another address."""
+        folder, _, file = name.partition("/")
+        return (self._folders[folder] / file).read_bytes()
 
     def render(self, template: str, visit: Visit, context: Mapping[str, object]) -> str:
         """A page for this visit. Every template has `visit`, `user`, `t`, `url`, `when`, `day`, `number`, `asset`, …"""
@@ -60,6 +66,7 @@ class Renderer:
                 "may_open": visit.may_open,
                 "when": lambda ms: written.show_time(ms, language),
                 "iso_time": lambda ms: written.jst(ms).isoformat(timespec="seconds"),
+                "jst_day": lambda ms: written.jst(ms).date(),
                 "day": lambda value: written.show_date(value, language),
                 "number": written.show_number,
                 "asset": self.asset,

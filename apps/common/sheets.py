@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Generic, TypeVar
@@ -32,6 +32,9 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", 
 """Full-width forms too: some programs take them alike."""
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CSV_TYPE = "text/csv"
+
+YES = frozenset({"1", "yes", "y", "true", "はい", "有", "○"})
+NO = frozenset({"", "0", "no", "n", "false", "いいえ", "無", "×", "-"})
 
 Cell = str | int | date | datetime | None
 T = TypeVar("T")
@@ -94,7 +97,19 @@ def import_table(
         if parsed.value is not None:
             good.append((number, parsed.value))
         problems += [CellProblem(number, labels(name)[0], p) for name, p in parsed.problems.items()]
+        problems += [CellProblem(number, labels(name)[0], p) for name, p in _wrong_ticks(row, columns, form)]
     return Imported(tuple(good), tuple(problems))
+
+
+def _wrong_ticks(row: Sequence[str], columns: Mapping[str, int], form: type[object]) -> Iterator[tuple[str, Problem]]:
+    """Cells that say neither yes nor no where a form has a box to tick."""
+    for name, spec in forms.specs(form).items():
+        if spec.kind == "tick" and _plain(_cell(row, columns.get(name))) not in YES | NO:
+            yield name, Problem("form.yes_or_no")
+
+
+def _cell(row: Sequence[str], place: int | None) -> str:
+    return row[place].strip() if place is not None and place < len(row) else ""
 
 
 def _columns(heading: Sequence[str], form: type[object], labels: Callable[[str], Sequence[str]]) -> dict[str, int]:
@@ -118,8 +133,9 @@ def _posted(
 ) -> MultiDict[str | web.FileField | bytes | bytearray]:
     posted: MultiDict[str | web.FileField | bytes | bytearray] = MultiDict()
     for name, spec in forms.specs(form).items():
-        place = columns.get(name)
-        text = row[place].strip() if place is not None and place < len(row) else ""
+        text = _cell(row, columns.get(name))
+        if spec.kind == "tick":
+            text = "1" if _plain(text) in YES else ""
         parts = text.replace("、", ",").split(",") if spec.kind == "several" else [text]
         by_label = {_plain(o.label): o.value for o in options.get(name, ())}
         for part in parts:

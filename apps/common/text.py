@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ledger.refusal import Language, Text
 
@@ -31,12 +32,16 @@ class Catalogue:
     texts: Mapping[str, Text]
 
     @staticmethod
-    def load(*paths: Path) -> Catalogue:
-        """The kit's catalogue with those of `paths` over it; `BadCatalogue` names what is wrong."""
+    def load(*paths: Path, more: Mapping[str, Text] = MappingProxyType({})) -> Catalogue:
+        """The kit's catalogue, over it those of `paths` (files, or folders of them), over all `more`.
+
+        `BadCatalogue` names what is wrong.
+        """
         texts: dict[str, Text] = {}
-        for path in (KIT_CATALOGUE, *paths):
+        files = (file for path in paths for file in (sorted(path.glob("*.toml")) if path.is_dir() else [path]))
+        for path in (KIT_CATALOGUE, *files):
             texts.update(_sentences("", tomllib.loads(path.read_text(encoding="utf-8")), path))
-        return Catalogue(texts)
+        return Catalogue({**texts, **more})
 
     def text(self, language: Language, key: str, params: Mapping[str, object] | None = None) -> str:
         """The sentence of `key`. `KeyError` for an unknown key or a parameter that the sentence needs and lacks."""
