@@ -60,14 +60,9 @@ def test_the_audit_of_the_page_is_done_command_by_command(folder: Path) -> None:
     for command, code in commands():
         for port in range(PORTS_PER_NODE * NODES):
             command = command.replace(str(BASE_PORT + port), str(base + port))
+        shell = ["bash", "-c", command]
         done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
+            shell, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == code, f"{command}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr, command
