@@ -32,6 +32,7 @@ MAKERS: dict[str, Callable[[Sample], object]] = {
     "certificates": proofs.certificates,
     "merkle": lambda sample: proofs.merkle_trees(),
     "state": proofs.state,
+    "inclusion": proofs.inclusion,
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 from consensus.messages import Message, PrePrepare, RoundChange
 from edge.archive import FORMAT
 from edge.http.blocks import BlockFrame
+from edge.light import Inclusion
 from edge.wire import MAX_FRAME_BYTES, PeerMessage
 from ledger import encoding, registry, types
 from ledger.encoding import Wire
@@ -37,6 +38,7 @@ def table(title: str) -> list[str]:
         ("**Receipt**", types.Receipt),
         ("**Header**", types.Header),
         ("**Certificate**", types.Certificate),
+        ("**Inclusion**", Inclusion),
         ("| Genesis | type |", Genesis),
     ],
 )
@@ -77,7 +79,7 @@ def test_every_tag_of_the_code_is_on_the_page_and_no_other() -> None:
 
 
 def test_every_frame_is_on_the_page_with_its_fields() -> None:
-    rows = dict(re.findall(r"^\| (`[a-z_`, ]+`) \| (.+?) \|$", PAGE.split("## 13.")[1], re.M))
+    rows = dict(re.findall(r"^\| (`[a-z_`, ]+`) \| (.+?) \|$", PAGE.split("## 14.")[1], re.M))
     shown = {name: re.sub(r" \(bytes\)| or nil", "", fields) for names, fields in rows.items()
              for name in re.findall(r"[a-z_]+", names)}  # fmt: skip
     kinds = {kind.__struct_config__.tag: kind for kind in (*get_args(Message), *get_args(PeerMessage))}

@@ -14,12 +14,14 @@ from typing import Any
 from tests.independent.verify import (
     CERTIFICATE,
     HEADER,
+    INCLUSION,
     RECEIPT,
     STATE_PROOF,
     Fault,
     Header,
     Recovery,
     check_certificate,
+    check_inclusion,
     check_state,
     decode,
     encode,
@@ -184,6 +186,17 @@ def _state(v: Any) -> None:
         need((found is None) == one["valid"], "vector", f"{one['about']}: {found}")
 
 
+def _inclusion(v: Any) -> None:
+    recovery = Recovery(v["recovery"]["threshold"], tuple(bytes.fromhex(k) for k in v["recovery"]["keys"]))
+    for one in v["inclusion"]:
+        members = read_validators(bytes.fromhex(one["validators"]))
+        proof, transaction_id = bytes.fromhex(one["proof"]), bytes.fromhex(one["transaction_id"])
+        found = rule_of(
+            lambda p=proof, t=transaction_id, m=members: check_inclusion(INCLUSION(decode(p)), t, m, recovery)  # type: ignore[misc]
+        )
+        need((found is None) == one["valid"], "vector", f"{one['about']}: {found}")
+
+
 def _genesis(v: Any) -> None:
     genesis = read_genesis(json.dumps(v["genesis"]).encode())
     need(genesis.chain_id.hex() == v["chain_id"], "vector", "chain_id")
@@ -205,6 +218,7 @@ VECTORS: dict[str, Callable[[Any], None]] = {
     "certificates": _certificates,
     "state": _state,
     "genesis": _genesis,
+    "inclusion": _inclusion,
 }
 
 

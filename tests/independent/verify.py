@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -227,6 +227,16 @@ class StateProof(NamedTuple):
     nodes: tuple[bytes, ...]
 
 
+class Inclusion(NamedTuple):
+    header: Header
+    certificate: Certificate | None
+    place: int
+    transaction: bytes
+    transaction_path: tuple[bytes, ...]
+    receipt: bytes
+    receipt_path: tuple[bytes, ...]
+
+
 BODY = struct(Body, HASH, ACCOUNT_ID, KEY, NAME, NAME, blob(), blob(16), TIME)
 SIGNED = struct(Signed, blob(), SIGNATURE)
 RECEIPT = struct(Receipt, HASH, text(), scalars, many(struct(Event, NAME, many(text()), scalars)), scalars)
@@ -235,6 +245,7 @@ HEADER = struct(Header, HASH, HEIGHT, HASH, TIME, text(), NUMBER, HASH, HASH, HA
 BLOCK = struct(Block, HEADER, many(blob()))
 CERTIFICATE = struct(Certificate, HEIGHT, ROUND, HASH, many(struct(Seal, NODE_ID, SIGNATURE)))
 STATE_PROOF = struct(StateProof, many(blob()))
+INCLUSION = struct(Inclusion, HEADER, optional(CERTIFICATE), NUMBER, blob(), many(HASH), blob(), many(HASH))
 
 
 # -- 2. and 3. hashes and signatures -----------------------------------------------------------------------------------
@@ -313,7 +324,7 @@ def merkle_path(leaves: list[bytes] | tuple[bytes, ...], index: int) -> list[byt
     return [*merkle_path(leaves[k:], index - k), merkle_root(leaves[:k])]
 
 
-def is_included(root: bytes, leaf: bytes, index: int, count: int, path: list[bytes]) -> bool:
+def is_included(root: bytes, leaf: bytes, index: int, count: int, path: Sequence[bytes]) -> bool:
     if not 0 <= index < count:
         return False
     current, position, last, rest = leaf_hash(leaf), index, count - 1, list(path)
@@ -381,6 +392,28 @@ def check_certificate(header: Header, proof: Certificate, members: ValidatorSet,
         need(is_signature(keys[seal.node_id], payload, seal.signature), "bad_seal", f"the seal of {seal.node_id}")
     need(len(proof.seals) >= enough, "no_quorum", f"{len(proof.seals)} seals, {enough} are needed")
     return recovered
+
+
+# -- 13. the proof of one transaction ----------------------------------------------------------------------------------
+
+
+def check_inclusion(proof: Inclusion, transaction_id: bytes, members: ValidatorSet, recovery: Recovery) -> Receipt:
+    """What became of a transaction, if `members` voted at its height; Fault unless it is proved."""
+    header, count = proof.header, proof.header.transaction_count
+    need(header.validators_hash == set_hash(members), "wrong_validators", "another set voted at this height")
+    if proof.certificate is None:
+        raise Fault("no_certificate")
+    check_certificate(header, proof.certificate, members, recovery)
+    leaves = (
+        (header.transactions_root, proof.transaction, proof.transaction_path),
+        (header.receipts_root, proof.receipt, proof.receipt_path),
+    )
+    for root, leaf, path in leaves:
+        need(is_included(root, leaf, proof.place, count, path), "not_included")
+    receipt: Receipt = RECEIPT(decode(proof.receipt, MAX_BLOCK))
+    found = read_transaction(proof.transaction)[0]
+    need(found == receipt.transaction_id == transaction_id, "other_transaction")
+    return receipt
 
 
 # -- 10. the state tree ------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from edge.light import Inclusion, LightChain, UnknownValidators, Untrue
 from ledger import layout, merkle, recovery, rules, statetree
 from ledger.encoding import encode, pack
 from ledger.refusal import Refused
@@ -146,6 +147,64 @@ def _inclusion() -> list[dict[str, object]]:
     case("the path turned round", leaves[2], 2, 7, path[::-1])
     case("a node passed off as a leaf", merkle.leaf_hash(leaves[0]) + merkle.leaf_hash(leaves[1]), 0, 4, path[1:])
     return found
+
+
+def inclusion(sample: Sample) -> object:
+    """Proofs of single transactions, judged by the light chain with the sets up to each height learned."""
+    light = _light(sample)
+    found: list[dict[str, object]] = []
+
+    def case(about: str, proof: Inclusion, transaction_id: bytes, members: ValidatorSet) -> None:
+        try:
+            light.check_inclusion(proof, transaction_id)
+            valid = members.hash == proof.header.validators_hash
+        except (Untrue, UnknownValidators):
+            valid = False
+        found.append({"about": about, "validators": pack(members), "transaction_id": transaction_id,
+                      "proof": pack(proof), "valid": valid})  # fmt: skip
+
+    for height, index in ((1, 0), (1, 1), (7, 4), (13, 0), (14, 6)):
+        proof, transaction_id = _inclusion_at(sample, height, index)
+        case(f"transaction {index} of block {height}", proof, transaction_id, _set_at(sample, height))
+    proof, own = _inclusion_at(sample, 14, 6)
+    other, _ = _inclusion_at(sample, 14, 5)
+    members = _set_at(sample, 14)
+    case("another transaction's id", proof, _inclusion_at(sample, 14, 5)[1], members)
+    case("the set of an earlier height", proof, own, _set_at(sample, 1))
+    case("another place", replace(proof, index=5), own, members)
+    case("another receipt", replace(proof, receipt=other.receipt, receipt_path=other.receipt_path), own, members)
+    case("a path cut short", replace(proof, transaction_path=proof.transaction_path[:-1]), own, members)
+    case("no certificate", replace(proof, certificate=None), own, members)
+    case("the certificate of another block", replace(proof, certificate=sample.chain.certificate(13)), own, members)
+    case("another state root", replace(proof, header=replace(proof.header, state_root=DIGEST)), own, members)
+    return {"recovery": sample.genesis.recovery, "inclusion": found}
+
+
+def _light(sample: Sample) -> LightChain:
+    light = LightChain(sample.genesis)
+    for height, members in sample.chain.validator_changes(0, 100):
+        header, certificate = sample.chain.header(height), sample.chain.certificate(height)
+        if header is not None and certificate is not None:
+            light.learn(header, certificate, members)
+    return light
+
+
+def _inclusion_at(sample: Sample, height: int, index: int) -> tuple[Inclusion, bytes]:
+    chain = sample.chain
+    block, raw_receipts = chain.block(height), chain.raw_receipts(height)
+    if block is None:
+        raise LookupError("the sample chain is shorter than it should be")
+    paths = [merkle.prove(leaves, index) for leaves in (block.transactions, raw_receipts)]
+    proof = Inclusion(
+        block.header,
+        chain.certificate(height),
+        index,
+        block.transactions[index],
+        paths[0],
+        raw_receipts[index],
+        paths[1],
+    )
+    return proof, chain.receipts(height)[index].transaction_id
 
 
 class _Tree:
