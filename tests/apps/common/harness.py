@@ -99,6 +99,11 @@ class Seen:
                 continue
             value = re.search(r'value="([^"]*)"', tag)
             found.setdefault(name[1], []).append(unescape(value[1]) if value else "")
+        for name, options in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', form, re.S):
+            chosen = re.search(r'value="([^"]*)" selected', options)
+            found[name] = [unescape(chosen[1]) if chosen else ""]
+        for name, text in re.findall(r'<textarea[^>]*name="([^"]*)"[^>]*>(.*?)</textarea>', form, re.S):
+            found[name] = [unescape(text)]
         return found
 
     @property
