@@ -100,6 +100,7 @@ def first_of(value: Any, *path: str | int) -> tuple[Any, str | int]:
         ("state", ("trees", 2, "root")),
         ("state", ("proofs", 2, "proof")),
         ("genesis", ("chain_id",)),
+        ("inclusion", ("inclusion", 3, "transaction_id")),
     ],
 )
 def test_a_vector_that_is_not_right_is_noticed(name: str, path: tuple[str | int, ...]) -> None:

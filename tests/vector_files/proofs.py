@@ -151,12 +151,12 @@ def _inclusion() -> list[dict[str, object]]:
 
 def inclusion(sample: Sample) -> object:
     """Proofs of single transactions, judged by the light chain with the sets up to each height learned."""
-    light = _light(sample)
     found: list[dict[str, object]] = []
 
     def case(about: str, proof: Inclusion, transaction_id: bytes, members: ValidatorSet) -> None:
         try:
-            light.check_inclusion(proof, transaction_id)
+            # A new one each time: it remembers headers that were proved.
+            _light(sample).check_inclusion(proof, transaction_id)
             valid = members.hash == proof.header.validators_hash
         except (Untrue, UnknownValidators):
             valid = False
@@ -194,15 +194,14 @@ def _inclusion_at(sample: Sample, height: int, index: int) -> tuple[Inclusion, b
     block, raw_receipts = chain.block(height), chain.raw_receipts(height)
     if block is None:
         raise LookupError("the sample chain is shorter than it should be")
-    paths = [merkle.prove(leaves, index) for leaves in (block.transactions, raw_receipts)]
     proof = Inclusion(
-        block.header,
-        chain.certificate(height),
-        index,
-        block.transactions[index],
-        paths[0],
-        raw_receipts[index],
-        paths[1],
+        header=block.header,
+        certificate=chain.certificate(height),
+        index=index,
+        transaction=block.transactions[index],
+        transaction_path=merkle.prove(block.transactions, index),
+        receipt=raw_receipts[index],
+        receipt_path=merkle.prove(raw_receipts, index),
     )
     return proof, chain.receipts(height)[index].transaction_id
 
