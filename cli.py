@@ -21,8 +21,8 @@ from edge.command_line import asking, checking, evidence, networks, recovering
 from edge.console import REFUSED, Commands, json_option, nodes_option, show, with_runtime
 from edge.demo import DemoPlan, run_once, stay_up
 from edge.init import CONFIG_NAME
-from edge.localnet import Localnet, stop_with_parent
-from edge.terminal import TerminalProgress, report_lines, where_to_look
+from edge.localnet import stop_with_parent
+from edge.terminal import TerminalProgress, report_lines
 from ledger.contract import Runtime
 
 
@@ -90,7 +90,7 @@ def node_run(home: Path, with_parent: bool) -> None:
 @json_option
 @with_runtime
 def demo(runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | None, as_json: bool) -> None:
-    """Four nodes, a week of relief supplies after an earthquake, a status page. Ctrl-C ends it.
+    """Four nodes, the applications, a week of relief supplies after an earthquake. Ctrl-C ends it.
 
     \b
     Examples:
@@ -106,8 +106,10 @@ def demo(runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | 
     )
     with TerminalProgress(quiet=as_json) as progress:
         if not once:
+            # The applications have dependencies of their own, which a node does without.
+            applications = importlib.import_module("apps.demo")
             with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
-                asyncio.run(stay_up(plan, progress, lambda net: _show_demo(net, as_json)))
+                asyncio.run(stay_up(plan, progress, lambda net: applications.beside(plan, net, as_json=as_json)))
             return
         report = asyncio.run(run_once(plan, progress))
     show(as_json, {"ok": report.ok, **asdict(report)}, *report_lines(report))
@@ -137,11 +139,6 @@ def simulate(seed: int, trace: bool, as_json: bool) -> None:
     show(as_json, found, *result.story, f"seed {seed} ({result.plan}): {verdict}; height {result.height}")
     if not result.ok:
         raise click.exceptions.Exit(REFUSED)
-
-
-def _show_demo(net: Localnet, as_json: bool) -> None:
-    found = {"data": str(net.data), "urls": net.urls, "genesis": str(net.genesis_path)}
-    show(as_json, found, *where_to_look(net))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -202,10 +203,13 @@ async def _loader(plan: DemoPlan, net: Localnet, progress: Progress) -> AsyncIte
 # -- staying up --------------------------------------------------------------------------------------------------------
 
 
-async def stay_up(plan: DemoPlan, progress: Progress, ready: Callable[[Localnet], None]) -> None:
+async def stay_up(
+    plan: DemoPlan, progress: Progress, serve: Callable[[Localnet], AbstractAsyncContextManager[None]]
+) -> None:
     """The demo for people: nodes, the week, then up until it is cancelled (Ctrl-C), which ends every node in order.
 
-    An earlier demo in the same folder goes on where it was; `ready` is told when there is something to look at.
+    An earlier demo in the same folder goes on where it was. `serve` runs beside the nodes once there is something to
+    look at: the applications.
     """
     net = Localnet(plan.data) if is_there(plan.data) else prepare(plan)
     try:
@@ -213,8 +217,9 @@ async def stay_up(plan: DemoPlan, progress: Progress, ready: Callable[[Localnet]
             readings = await _while_all_live(net, _start(net, watch, progress))
             if all(s.height == 0 for s in states(readings)):
                 await _while_all_live(net, _load(plan, net, progress))
-        ready(net)
-        await _tell_of_ends(net, progress)
+        progress.stage("starting the applications")
+        async with serve(net):
+            await _tell_of_ends(net, progress)
     finally:
         progress.stage("stopping all nodes")
         net.stop_all()

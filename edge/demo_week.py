@@ -8,6 +8,7 @@ for them.
 from __future__ import annotations
 
 import hashlib
+from base64 import b32encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -34,12 +35,16 @@ def admin_account(municipality: str) -> str:
 
 
 def accounts(week: Week) -> list[AccountPlan]:
-    """The accounts that the week needs: administrators, officers, the shelters' staff, and the application."""
+    """The accounts that the week needs: administrators, officers, the shelters' staff, and the application.
+
+    `staff.<code>` is for shelters that are registered later and have no account of their own.
+    """
     first = week.municipalities[0]
     planned = [AccountPlan(APP, first, ("donations.app",))]
     for code in week.municipalities:
         planned.append(AccountPlan(admin_account(code), code, ("donations.admin",)))
         planned.append(AccountPlan(f"officer.{code}", code, ("donations.officer",)))
+        planned.append(AccountPlan(f"staff.{code}", code, ("donations.shelter",)))
     staff = [AccountPlan(shelter_account(s.shelter), s.municipality, ("donations.shelter",)) for s in week.shelters]
     return planned + staff
 
@@ -188,8 +193,17 @@ class WeekCalls:
         }
 
     def _token(self, request_ref: str, box: int) -> str:
-        """The unguessable part of a box's QR code."""
-        return hashlib.sha256(self.salt + f"{request_ref}/{box}".encode()).hexdigest()[:32]
+        """The unguessable part of a box's QR code: sixteen letters and digits, as the application makes them."""
+        return b32encode(hashlib.sha256(self.salt + f"{request_ref}/{box}".encode()).digest()[:10]).decode()
+
+    def tokens(self) -> list[str]:
+        """Those of all boxes of the week."""
+        return [
+            self._token(entry.ref, box)
+            for entry in self.week.entries
+            if entry.action == "request"
+            for box in range(1, entry.boxes + 1)
+        ]
 
 
 def _id(results: Results, ref: str, name: str) -> str:

@@ -162,16 +162,25 @@ def audit_lines(report: AuditReport, seconds: float) -> list[str]:
     ]
 
 
-def where_to_look(net: Localnet) -> list[str]:
-    """What to do with a demo that is up."""
+def where_to_look(net: Localnet, applications: Sequence[tuple[str, str, str, Sequence[tuple[str, str]]]]) -> list[str]:
+    """What to do with a demo that is up. Applications: title, address, password, and accounts by role."""
     first = net.file.nodes[0]
     return [
         "",
         "Up. Look here:",
+        *(line for application in applications for line in _application_lines(*application)),
         *(f"  {n.http_url}/   status page of {n.node_id}" for n in net.file.nodes),
         "Or, in another terminal:",
         f"  daicho status --data {net.data}",
         f"  daicho query --data {net.data} donations needs municipality={first.organisation}",
         f"  daicho localnet kill --data {net.data} {first.node_id}",
         "Ctrl-C ends it; the data stays.",
+    ]
+
+
+def _application_lines(title: str, url: str, password: str, accounts: Sequence[tuple[str, str]]) -> list[str]:
+    return [
+        f"  {url}/   {title}; mails: {url}/mailbox",
+        *(f"    {role:<10} {email}" for role, email in accounts),
+        f"    password   {password}",
     ]
