@@ -12,9 +12,8 @@ from markupsafe import Markup, escape
 
 FILLS = ("#0017c1", "#7096f8", "#1a7f4b", "#c74700", "#6f23d0", "#4d4d4d")
 MAX_ROWS = 200
-LABEL_WIDTH = 150
-BAR_WIDTH = 380
-ROW_HEIGHT = 34
+BAR_WIDTH = 1_000
+BAR_HEIGHT = 20
 COLUMN_HEIGHT = 180
 
 
@@ -27,6 +26,8 @@ class Chart:
     series: tuple[str, ...]
     rows: tuple[tuple[str, tuple[int, ...]], ...]
     unit: str = ""
+    shows: int | None = None
+    """The series whose figure stands beside a bar; None: the sum of all."""
 
     @property
     def largest(self) -> int:
@@ -34,19 +35,23 @@ class Chart:
 
 
 def bars(chart: Chart) -> Markup:
-    """Lying bars, the series behind one another: for comparing things with names."""
-    rows = chart.rows[:MAX_ROWS]
-    parts = []
-    for number, (label, values) in enumerate(rows):
-        y = number * ROW_HEIGHT
-        parts.append(f'<text x="{LABEL_WIDTH - 8}" y="{y + 22}" text-anchor="end">{escape(_short(label, 9))}</text>')
-        x = float(LABEL_WIDTH)
+    """Lying bars under their names, the series behind one another: for comparing things, on a phone too."""
+    lines = []
+    for label, values in chart.rows[:MAX_ROWS]:
+        parts, x = [], 0.0
         for series, value in enumerate(values):
             width = BAR_WIDTH * value / chart.largest
-            parts.append(_rectangle(x, y + 5, width, ROW_HEIGHT - 10, series))
+            parts.append(_rectangle(x, 0, width, BAR_HEIGHT, series))
             x += width
-        parts.append(f'<text x="{x + 6:.1f}" y="{y + 22}">{sum(values):,}</text>')
-    return _svg(chart, LABEL_WIDTH + BAR_WIDTH + 70, len(rows) * ROW_HEIGHT, parts)
+        told = ", ".join(f"{name} {value:,}" for name, value in zip(chart.series, values, strict=True))
+        figure = sum(values) if chart.shows is None else values[chart.shows]
+        lines.append(
+            f'<li><span class="bar-label">{escape(label)}</span>'
+            f'<svg viewBox="0 0 {BAR_WIDTH} {BAR_HEIGHT}" preserveAspectRatio="none" role="img" '
+            f'aria-label="{escape(label)}: {escape(told)}">{"".join(parts)}</svg>'
+            f'<span class="bar-value">{figure:,}{escape(chart.unit if chart.unit == "%" else "")}</span></li>'
+        )
+    return Markup(f'<ul class="bars">{"".join(lines)}</ul>')
 
 
 def columns(chart: Chart) -> Markup:

@@ -67,6 +67,8 @@ class FieldSpec:
     unit: str = ""
     autocomplete: str = ""
     pattern: str = ""
+    accept: str = ""
+    """Which files a browser offers to choose from (`image/*`)."""
     shown: bool = True
     """Whether the review step shows the value (a password is not shown)."""
 
@@ -153,9 +155,9 @@ def tick(*, required: bool = False) -> bool:
     return cast(bool, _field(FieldSpec("tick", required)))
 
 
-def file(*, required: bool = True, maximum: int = 5_000_000) -> Upload | None:
-    """A file of at most `maximum` bytes."""
-    return cast("Upload | None", _field(FieldSpec("file", required, maximum=maximum, shown=False)))
+def file(*, required: bool = True, maximum: int = 5_000_000, accept: str = "") -> Upload | None:
+    """A file of at most `maximum` bytes; `accept` is what a browser offers to choose from (`image/*`)."""
+    return cast("Upload | None", _field(FieldSpec("file", required, maximum=maximum, accept=accept, shown=False)))
 
 
 def hidden(*, max_length: int = 200) -> str:

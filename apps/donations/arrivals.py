@@ -153,13 +153,14 @@ async def show_situation(visit: Visit) -> web.StreamResponse:
 def _chart(visit: Visit, title: str, heading: str, rows: Sequence[tuple[str, Total]]) -> Chart:
     """Shares of what was asked for in per cent: units of different items cannot be added."""
     busiest = sorted(rows, key=lambda row: (-_open_share(row[1]), row[0]))[:CHART_ROWS]
-    series = ("arrived", "under_way", "pledged", "open")
+    series = ("arrived", "moving", "pledged", "open")
     return Chart(
         title=visit.t(title),
         label_heading=visit.t(heading),
         series=tuple(visit.t(f"situation.{s}") for s in series),
         rows=tuple((name, shares(total)) for name, total in busiest if total.quantity),
         unit="%",
+        shows=0,
     )
 
 

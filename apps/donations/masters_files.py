@@ -37,7 +37,7 @@ T = TypeVar("T", NewShelter, NewItem)
 
 @dataclass(frozen=True)
 class Import:
-    table: Upload | None = forms.file()
+    table: Upload | None = forms.file(accept=".csv,.xlsx")
 
 
 # -- out ---------------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class Receive:
 
 @dataclass(frozen=True)
 class Photo:
-    photo: forms.Upload | None = forms.file(maximum=10_000_000)
+    photo: forms.Upload | None = forms.file(maximum=10_000_000, accept="image/*")
 
 
 def is_receiving(user: User | None) -> bool:
