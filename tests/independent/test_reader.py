@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import random
 import subprocess
@@ -272,6 +273,108 @@ def test_a_cut_archive_is_found_wherever_it_is_cut(tmp_path: Path) -> None:
     for size in [0, 1, *range(7, len(data), 997), len(data) - 1]:
         (tmp_path / "cut").write_bytes(data[:size])
         assert verify.main(["--genesis", genesis, str(tmp_path / "cut")]) == 1, size
+
+
+def damage_of(archive: Path, data: bytes) -> tuple[str, int | None]:
+    archive.write_bytes(data)
+    genesis = verify.read_genesis((vectors.FOLDER / "chain" / "genesis.json").read_bytes())
+    with pytest.raises(verify.Fault) as fault:
+        verify.verify_archive(genesis, archive)
+    return fault.value.rule, fault.value.height
+
+
+@pytest.mark.parametrize("form", ["chain.daicho", "chain.jsonl"])
+def test_damage_is_told_from_forgery_by_its_checksum(form: str, tmp_path: Path) -> None:
+    data = (vectors.FOLDER / "chain" / form).read_bytes()
+    target, middle = tmp_path / form, len(data) // 2
+    is_text = form.endswith("jsonl")
+    digit = b"1" if data[middle : middle + 1] != b"1" else b"2"
+    changed_byte = digit if is_text else bytes([data[middle] ^ 1])
+    rule, height = damage_of(target, data[:middle] + changed_byte + data[middle + 1 :])
+    assert rule == "damaged" and height is not None and 0 < height < 14
+    assert damage_of(target, data + b"\n") == ("damaged", 15)
+    assert damage_of(target, data + data) == ("damaged", 15)
+    end = data.rindex(b'{"blocks":15') if is_text else data.rindex(b"\x82\xa6blocks")
+    assert damage_of(target, data[:end]) == ("cut_short", 15)
+    head = data.index(b"\n") + 1 if is_text else data.index(b"\x92")
+    assert damage_of(target, data[:head] + data[end:]) == ("damaged", 0)
+
+
+def with_checksum(line: bytes) -> bytes:
+    body = line.rpartition(b',"sha256":"')[0]
+    return body + b',"sha256":"' + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"height":3', b'"height":"3"'),
+        (b'"height":3', b'"height":true'),
+        (b'"height":3', b'"height":3.0'),
+        (b'"block":"', b'"block":["'),
+        (b'"block":"', b'"block":"g'),
+        (b'"certificate":"', b'"certificat":"'),
+        (b'"receipts":[', b'"receipts":[1,'),
+        (b'"receipts":[', b'"receipts":["","'),
+        (b'"validators":null', b'"validators":{}'),
+    ],
+)
+def test_a_line_of_another_form_is_a_fault_and_no_traceback(old: bytes, new: bytes, tmp_path: Path) -> None:
+    lines = (vectors.FOLDER / "chain" / "chain.jsonl").read_bytes().splitlines(keepends=True)
+    assert old in lines[4]
+    lines[4] = with_checksum(lines[4].replace(old, new, 1))
+    rule, height = damage_of(tmp_path / "chain.jsonl", b"".join(lines))
+    assert rule in ("damaged", "malformed") and height == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'"blocks":15', b'"blocks":14'), (b'"blocks":15', b'"blocks":"15"'), (b'_of_all":"', b'_of_all":"0')],
+)
+def test_an_end_that_does_not_fit_is_damage(old: bytes, new: bytes, tmp_path: Path) -> None:
+    lines = (vectors.FOLDER / "chain" / "chain.jsonl").read_bytes().splitlines(keepends=True)
+    lines[-1] = with_checksum(lines[-1].replace(old, new))
+    assert damage_of(tmp_path / "chain.jsonl", b"".join(lines))[0] == "damaged"
+
+
+def test_an_archive_without_a_block_and_one_of_another_chain_are_named(sample: Sample, tmp_path: Path) -> None:
+    assert fault_of(sample, archive_of(sample, tmp_path / "empty", [])).rule == "cut_short"
+    write_archive(tmp_path / "other", "archive", bytes(32), sample.blocks())
+    assert fault_of(sample, tmp_path / "other").rule == "other_chain"
+
+
+def test_what_is_too_large_is_refused_before_it_is_read() -> None:
+    with pytest.raises(verify.Fault) as fault:
+        verify.decode(b"\xc4\x02\x00\x00", limit=3)
+    assert fault.value.rule == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("network",), ""),
+        (("time_ms",), "0"),
+        (("organisations",), {}),
+        (("accounts", 0, "revoked"), 0),
+        (("accounts", 0, "roles"), "operator"),
+        (("accounts", 0, "keys", 0), "00"),
+        (("nodes", 0, "public_key"), "g" * 64),
+        (("nodes", 0, "public_key"), None),
+        (("nodes", 0, "standing"), "king"),
+        (("nodes",), []),
+        (("recovery", "keys"), [1]),
+        (("parameters", "more"), 1),
+    ],
+)
+def test_a_genesis_with_a_field_that_does_not_fit_is_refused(
+    sample: Sample, path: tuple[str | int, ...], value: object
+) -> None:
+    plain = json.loads(dump_genesis(sample.genesis))
+    place, key = first_of(plain, *path)
+    place[key] = value
+    with pytest.raises(verify.Fault) as fault:
+        verify.read_genesis(json.dumps(plain).encode())
+    assert fault.value.rule in ("bad_genesis", "malformed")
 
 
 def test_a_file_that_is_not_there_could_not_be_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -255,6 +255,16 @@ def state(sample: Sample) -> object:
     flipped = nodes[0][:-1] + bytes([nodes[0][-1] ^ 1])
     case("one bit of a node", numbered, key, value, StateProof((flipped, *nodes[1:])))
     case("the proof of another tree", own, key, value, proof)
+    for about, node in (
+        ("a node of three bytes", nodes[0][:3]),
+        ("a node longer than its slots", nodes[0] + b"\x00"),
+        ("a node shorter than its slots", nodes[0][:-1]),
+        ("a leaf in an empty slot", b"\x00\x00\x00\x01"),
+        ("a node without slots at the root", bytes(4)),
+    ):
+        root, only = statetree.node_hash(node), StateProof((node,))
+        found.append({"about": about, "root": root, "key": key, "value": None, "proof": pack(only),
+                      "valid": statetree.verify_proof(root, key, None, only)})  # fmt: skip
     return {
         "trees": [
             {"root": tree.root, "rows": [{"key": k, "value": v} for k, v in sorted(tree.rows.items())]}
