@@ -177,10 +177,22 @@ def make(shelters: list[dict[str, str]]) -> list[dict[str, object]]:
         if chance.random() < 0.7:
             _pick(week, offered, offer, chance.choice(shelters)["shelter"], supporter, (item, size, quantity // 2))
     week.rows.sort(key=lambda row: row[0])
+    _leave_under_way(week.rows)
     _number_in_order(week.rows)
     return [
         {"day": minute // DAY_MIN + 1, "time": f"{minute % DAY_MIN // 60:02d}:{minute % 60:02d}", **row}
         for minute, row in week.rows
+    ]
+
+
+def _leave_under_way(rows: list[tuple[int, dict[str, object]]]) -> None:
+    """The week ends with goods under way: of the last two requests one is shipped, the other is still to be."""
+    asked = [row["ref"] for _, row in rows if row["action"] == "request"]
+    shipped, waiting = asked[-2:]
+    rows[:] = [
+        (minute, row)
+        for minute, row in rows
+        if (row["action"], row.get("of")) not in {("receive", shipped), ("receive", waiting), ("ship", waiting)}
     ]
 
 
