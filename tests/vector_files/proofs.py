@@ -171,6 +171,7 @@ def inclusion(sample: Sample) -> object:
     members = _set_at(sample, 14)
     case("another transaction's id", proof, _inclusion_at(sample, 14, 5)[1], members)
     case("the set of an earlier height", proof, own, _set_at(sample, 1))
+    case("a recovery block with the set of an earlier height", *_inclusion_at(sample, 13, 0), _set_at(sample, 1))
     case("another place", replace(proof, index=5), own, members)
     case("another receipt", replace(proof, receipt=other.receipt, receipt_path=other.receipt_path), own, members)
     case("a path cut short", replace(proof, transaction_path=proof.transaction_path[:-1]), own, members)
