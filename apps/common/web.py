@@ -144,6 +144,8 @@ class Visit:
         self.new_session_token: str | None = None
         """Set on signing in (a new token) and out (empty): the answer's cookie follows."""
         self.needs_cookie = False
+        self.noted: dict[str, object] = {}
+        """What a form's check leaves for what comes after it: the template, `perform`."""
         self._posted: Posted | None = None
 
     @property

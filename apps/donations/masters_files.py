@@ -105,10 +105,10 @@ def _read(visit: Visit, upload: Upload, form: type[T], page: str) -> Imported[T]
 
 
 def _tell(visit: Visit, problems: list[RowProblem]) -> dict[str, Problem]:
-    """All wrong rows for the page (`import_problems`), and the field's own sentence."""
+    """All wrong rows for the page (`visit.noted`), and the field's own sentence."""
     if not problems:
         return {}
-    visit.request["import_problems"] = problems[:MAX_PROBLEMS]
+    visit.noted["import_problems"] = problems[:MAX_PROBLEMS]
     return {"table": Problem("import.wrong", {"count": len(problems)})}
 
 

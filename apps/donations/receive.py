@@ -179,12 +179,12 @@ async def _read_photo(visit: Visit, value: Photo) -> Mapping[str, Problem]:
     codes = [code for code in map(read_code, texts) if code]
     if not codes:
         return {"photo": Problem("scan_photo.none")}
-    visit.request["code"] = codes[0]
+    visit.noted["code"] = codes[0]
     return {}
 
 
 def _to_box(session: Session, visit: Visit, value: Photo) -> Outcome:
-    return Outcome(visit.kit.path("box", token=visit.request["code"]))
+    return Outcome(visit.kit.path("box", token=str(visit.noted["code"])))
 
 
 # -- kept while there was no connection --------------------------------------------------------------------------------

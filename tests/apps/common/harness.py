@@ -95,15 +95,19 @@ class Seen:
         found: dict[str, list[str]] = {}
         for tag in re.findall(r"<input[^>]*>", form):
             name = re.search(r'name="([^"]*)"', tag)
-            if name is None or (('type="checkbox"' in tag or 'type="radio"' in tag) and " checked" not in tag):
+            if (
+                name is None
+                or 'type="file"' in tag
+                or (('type="checkbox"' in tag or 'type="radio"' in tag) and " checked" not in tag)
+            ):
                 continue
             value = re.search(r'value="([^"]*)"', tag)
             found.setdefault(name[1], []).append(unescape(value[1]) if value else "")
         for name, options in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', form, re.S):
             chosen = re.search(r'value="([^"]*)" selected', options)
             found[name] = [unescape(chosen[1]) if chosen else ""]
-        for name, text in re.findall(r'<textarea[^>]*name="([^"]*)"[^>]*>(.*?)</textarea>', form, re.S):
-            found[name] = [unescape(text)]
+        for name, typed in re.findall(r'<textarea[^>]*name="([^"]*)"[^>]*>(.*?)</textarea>', form, re.S):
+            found[name] = [unescape(typed)]
         return found
 
     @property

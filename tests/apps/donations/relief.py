@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from apps.common import accounts
 from apps.common.tables import Mail
@@ -16,6 +17,7 @@ from apps.common.web import Kit
 from apps.donations.site import make_site
 from apps.donations.tables import BoxToken, Contact
 from ledger.refusal import Text
+from ledger.schema import to_plain
 from tests.apps.common.fakes import FakeClock
 from tests.apps.common.harness import PASSWORD_HASH, Browser, Running, Seen, database_url, serve, settings
 from tests.apps.donations.chain import ContractChain, keyring
@@ -83,8 +85,6 @@ class Relief:
 
     def row(self, method: str, **arguments: object) -> dict[str, object]:
         """A row as the contract has it."""
-        from ledger.schema import to_plain
-
         found = to_plain(self.chain.world.query("donations", method, **arguments))
         assert isinstance(found, dict), (method, arguments)
         return found
@@ -165,14 +165,14 @@ def submit(chain: ContractChain, sender: str, method: str, **arguments: object) 
     assert committed.receipt.done, committed.receipt.reason
 
 
-def add_people(session, now_ms: int) -> None:  # type: ignore[no-untyped-def]
+def add_people(session: Session, now_ms: int) -> None:
     for email, role, organisation, place in PEOPLE:
         accounts.create(
             session, email=email, name=f"テスト {email.split('@')[0]}", password_hash=PASSWORD_HASH, roles=[role],
             now_ms=now_ms, organisation=organisation, place=place, is_confirmed=True,
         )  # fmt: skip
     contact = Contact(
-        shelter="hachioji-01", address="八王子市元本郷町9-99-9", person="山田 花子", email=CONTACT, phone="042-999-0001",
-        language="ja",
+        shelter="hachioji-01", address="八王子市元本郷町9-99-9", person="山田 花子", email=CONTACT,
+        phone="042-999-0001", language="ja",
     )  # fmt: skip
     session.add(contact)
