@@ -87,6 +87,13 @@ def test_the_page_makes_an_audit() -> None:
     assert [code for _, code in commands()].count(1) == 2
 
 
+def test_the_japanese_page_has_the_same_commands_code_and_figures() -> None:
+    japanese = (ROOT / "docs" / "auditor-guide.ja.md").read_text(encoding="utf-8")
+    for pattern in (r"(?s)```[a-z]+\n.*?```", r"(?m)^\| [Nn] \|.*$", r"(?m)^    n = .*$", r"`[a-z_]+`"):
+        assert set(re.findall(pattern, japanese)) == set(re.findall(pattern, PAGE)), pattern
+    assert re.findall(r"^## (\d)", japanese, re.M) == re.findall(r"^## (\d)", PAGE, re.M)
+
+
 def test_the_sizes_of_samples_are_those_of_the_formula() -> None:
     head, sizes = (re.findall(r"\d+", line) for line in re.findall(r"^\| [Nn] \|.*$", PAGE, re.M))
     names: dict[str, Any] = {}
