@@ -180,7 +180,10 @@ def test_every_command_but_the_node_itself_speaks_json(path: tuple[str, ...]) ->
     assert ("--json" in names) == (path != ("node", "run"))
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.ja.md", "docs/operator-guide.md"])
+PAGES = ["README.md", "README.ja.md", "docs/operator-guide.md", "docs/auditor-guide.md", "docs/auditor-guide.ja.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_the_pages_exists_with_its_options(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8").replace("\\\n", " ")
     lines = re.findall(r"(?:^|`)(?:\.venv/bin/)?daicho ([a-z][^`\n#]*)", text, flags=re.MULTILINE)
