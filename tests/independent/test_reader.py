@@ -353,6 +353,11 @@ def test_what_is_too_large_is_refused_before_it_is_read() -> None:
     ("path", "value"),
     [
         (("network",), ""),
+        (("network",), "\ud800"),
+        (("recovery", "threshold"), 1),
+        (("recovery", "threshold"), 4),
+        (("nodes", 1, "node_id"), "hachioji"),
+        (("accounts", 0, "keys", 0), "00" * 32),
         (("time_ms",), "0"),
         (("organisations",), {}),
         (("accounts", 0, "revoked"), 0),

@@ -96,6 +96,7 @@ def whole(least: int, most: int) -> Check:
 def text(pattern: str | None = None) -> Check:
     def check(value: Any) -> Any:
         fits = type(value) is str and (pattern is None or re.fullmatch(pattern, value, re.ASCII) is not None)
+        fits = fits and (value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value))
         need(fits, "malformed", f"{value!r:.40} is not the text that belongs here")
         return value
 
@@ -394,28 +395,6 @@ def check_certificate(header: Header, proof: Certificate, members: ValidatorSet,
     return recovered
 
 
-# -- 13. the proof of one transaction ----------------------------------------------------------------------------------
-
-
-def check_inclusion(proof: Inclusion, transaction_id: bytes, members: ValidatorSet, recovery: Recovery) -> Receipt:
-    """What became of a transaction, if `members` voted at its height; Fault unless it is proved."""
-    header, count = proof.header, proof.header.transaction_count
-    need(header.validators_hash == set_hash(members), "wrong_validators", "another set voted at this height")
-    if proof.certificate is None:
-        raise Fault("no_certificate")
-    check_certificate(header, proof.certificate, members, recovery)
-    leaves = (
-        (header.transactions_root, proof.transaction, proof.transaction_path),
-        (header.receipts_root, proof.receipt, proof.receipt_path),
-    )
-    for root, leaf, path in leaves:
-        need(is_included(root, leaf, proof.place, count, path), "not_included")
-    receipt: Receipt = RECEIPT(decode(proof.receipt, MAX_BLOCK))
-    found = read_transaction(proof.transaction)[0]
-    need(found == receipt.transaction_id == transaction_id, "other_transaction")
-    return receipt
-
-
 # -- 10. the state tree ------------------------------------------------------------------------------------------------
 
 
@@ -548,6 +527,13 @@ def read_genesis(data: bytes) -> Genesis:
         raise Fault("bad_genesis", str(error)[:80]) from None
     fields = GENESIS(plain)
     network, time_ms, organisations, accounts, nodes, parameters, versions, recovery = fields
+    distinct = [[f[0] for f in rows] for rows in (organisations, accounts, nodes, versions)]
+    for values in (*distinct, [n[2] for n in nodes], recovery[1]):
+        need(len(set(values)) == len(values), "bad_genesis", "something is there twice")
+    keys = [*(n[2] for n in nodes), *recovery[1], *(key for account in accounts for key in account[3])]
+    need(all(may_sign(key) for key in keys), "bad_genesis", "a key that may not sign")
+    count = len(recovery[1])
+    need(count == 0 or count < 2 * recovery[0] <= 2 * count, "bad_genesis", "the recovery threshold")
     chain_id = tagged("daicho/genesis/1", encode(fields))
     rows: dict[str, Any] = {"parameters/only": parameters, "genesis/only": [network, time_ms, recovery]}
     rows.update({f"organisation/{o[0]}": o for o in organisations})
@@ -792,6 +778,28 @@ def verify_archive(genesis: Genesis, archive: Path) -> Report:
         count += 1
     need(count > 0, "cut_short", "the archive has no block")
     return reader.report()
+
+
+# -- 13. the proof of one transaction ----------------------------------------------------------------------------------
+
+
+def check_inclusion(proof: Inclusion, transaction_id: bytes, members: ValidatorSet, recovery: Recovery) -> Receipt:
+    """What became of a transaction, if `members` voted at its height; Fault unless it is proved."""
+    header, count = proof.header, proof.header.transaction_count
+    need(header.validators_hash == set_hash(members), "wrong_validators", "another set voted at this height")
+    if proof.certificate is None:
+        raise Fault("no_certificate")
+    check_certificate(header, proof.certificate, members, recovery)
+    leaves = (
+        (header.transactions_root, proof.transaction, proof.transaction_path),
+        (header.receipts_root, proof.receipt, proof.receipt_path),
+    )
+    for root, leaf, path in leaves:
+        need(is_included(root, leaf, proof.place, count, path), "not_included")
+    receipt: Receipt = RECEIPT(decode(proof.receipt, MAX_BLOCK))
+    found = read_transaction(proof.transaction)[0]
+    need(found == receipt.transaction_id == transaction_id, "other_transaction")
+    return receipt
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
