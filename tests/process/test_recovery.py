@@ -28,6 +28,7 @@ from ledger.crypto import SigningKey
 from ledger.encoding import Value
 from ledger.genesis import load_genesis
 from ledger.votes import in_sync_payload
+from tests.independent import verify as reader
 
 pytestmark = pytest.mark.process
 
@@ -187,6 +188,13 @@ async def test_two_of_three_sites_are_destroyed_and_the_third_goes_on_and_grows_
         shown = await asyncio.to_thread(run, "status", "--url", url)
         assert "started again by its recovery keys" in shown.output or "復旧鍵により再開" in shown.output, shown.output
         net.kill(drill.survivor)
+        # A reader that shares no code with ours follows the sets from the genesis over the recovery to today's four.
+        archive = tmp_path / "chain.daicho"
+        exported = await asyncio.to_thread(run, "export", "--home", drill.home, "--to", archive)
+        assert exported.exit_code == 0, exported.output
+        genesis = reader.read_genesis((drill.data / "genesis.json").read_bytes())
+        read = await asyncio.to_thread(reader.verify_archive, genesis, archive)
+        assert (len(read.validator_changes), len(read.recoveries), len(read.validators)) == (4, 1, 4)
         async with DaichoClient(urls, drill.genesis) as client:
             await drill.write(client, drill.organisations[2], "create_account", account="without", roles=[],
                               keys=[_public(b"b" * 32)])  # fmt: skip
