@@ -115,7 +115,7 @@ async def beside(plan: DemoPlan, net: Localnet, *, as_json: bool) -> AsyncIterat
     genesis = load_genesis(net.genesis_path.read_bytes())
     keys = {a.account: read_key(net.data / "accounts" / f"{a.account}.key") for a in demo_week.accounts(plan.week)}
     chain = DemoChain(net.data / "apps", net.urls, genesis, plan.runtime, keys)
-    async with serve_applications(chain, _cast(plan, genesis.chain_id)) as served:
+    async with serve_applications(chain, cast_of(plan, genesis.chain_id)) as served:
         found = {
             "data": str(net.data),
             "urls": net.urls,
@@ -126,7 +126,7 @@ async def beside(plan: DemoPlan, net: Localnet, *, as_json: bool) -> AsyncIterat
         yield
 
 
-def _cast(plan: DemoPlan, chain_id: bytes) -> Cast:
+def cast_of(plan: DemoPlan, chain_id: bytes) -> Cast:
     """The people of the sample week. First come supporters from whom something is still awaited."""
     week = plan.week
     names = {m.code: m.node_id for m in load_municipalities()}
