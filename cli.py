@@ -117,6 +117,20 @@ def demo(runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | 
         raise click.exceptions.Exit(REFUSED)
 
 
+@main.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@with_runtime
+def app(runtime: Runtime, arguments: tuple[str, ...]) -> None:
+    """The applications: run one, make its first administrator (`daicho app --help`)."""
+    # They have dependencies of their own, which a node does without.
+    try:
+        commands = importlib.import_module("apps.command").app
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'daicho[apps]'"
+        raise click.ClickException(f"the applications are not installed ({error.name}). Remedy: {remedy}") from None
+    commands.main(args=list(arguments), prog_name="daicho app", obj=runtime)
+
+
 @main.command()
 @click.option("--seed", type=int, required=True, help="Which run: the same seed is the same run, to the letter.")
 @click.option("--trace", is_flag=True, help="Tell the whole story.")

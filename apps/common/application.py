@@ -24,6 +24,7 @@ from apps.common.live import Live
 from apps.common.mail import Mails, Record
 from apps.common.mail_pages import mail_pages
 from apps.common.outbox import FollowUp, Outbox, Settled
+from apps.common.pdf import MissingFont
 from apps.common.personal import RecordView
 from apps.common.render import KIT_STATIC, Renderer
 from apps.common.settings import Settings, Smtp
@@ -165,9 +166,14 @@ def _handler(kit: Kit, page: Page) -> Callable[[web.Request], Awaitable[web.Stre
 
 def error_page(visit: Visit, status: int) -> web.Response:
     """What went wrong and what to do, in the visitor's language."""
-    name = {403: "denied", 404: "not_found", 405: "not_found", 413: "too_large", 503: "unavailable"}.get(
-        status, "broken"
-    )
+    name = {
+        403: "denied",
+        404: "not_found",
+        405: "not_found",
+        413: "too_large",
+        501: "no_font",
+        503: "unavailable",
+    }.get(status, "broken")
     return visit.render("common/message.html", status=status, heading=f"error.{name}", text=f"error.{name}_text")
 
 
@@ -184,6 +190,9 @@ async def _errors(
         status = error.status
     except (ConnectionError, asyncio.CancelledError):
         raise
+    except MissingFont as error:
+        log.error("a PDF cannot be made: %s", error)
+        status = 501
     except Exception:
         resource = request.match_info.route.resource
         log.exception("fault at %s", resource.canonical if resource is not None else "unknown address")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,6 @@ class Settings:
     """Whether the workers (outbox, mail, followers) run in this process."""
     smtp_sink_port: int | None = None
     """Demo: the port on this machine where the built-in mail server takes letters in (0: any free one)."""
-    fonts: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.secret) < 32:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
+from apps.common import pdf
 from apps.donations.signing import ROLES
 from apps.donations.site import HERE, make_site
 from ledger.encoding import decode
@@ -118,6 +119,16 @@ async def test_blank_forms_are_printed(relief: Relief, tmp_path: Path) -> None:
                 file.write_bytes(await response.read())
             assert title in PdfReader(file).pages[0].extract_text()
         assert (await staff.get("/paper/other.pdf")).status == 404
+
+
+async def test_without_a_font_the_page_says_what_to_install(relief: Relief, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf, "FONTS", ())
+    pdf.load_fonts.cache_clear()
+    async with relief.as_(STAFF) as staff:
+        page = await staff.get("/paper/needs.pdf")
+        assert page.status == 501 and "fonts-morisawa-bizud-gothic" in page.main
+    monkeypatch.undo()
+    pdf.load_fonts.cache_clear()
 
 
 async def test_pages_speak_english(relief: Relief) -> None:
