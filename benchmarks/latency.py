@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import random
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 import click
 
 import contracts
+from benchmarks.machine import commit, processor, signature_checks_per_s
 from edge.client import DaichoClient
 from edge.init import PORTS_PER_NODE, NetworkPlan, create_network
 from edge.keys import read_key
@@ -32,7 +32,7 @@ from edge.municipalities import load_municipalities
 from edge.ports import free_base_port
 from edge.watch import Watch
 from edge.writers import monotonic_ms
-from ledger.crypto import SigningKey, verify
+from ledger.crypto import SigningKey
 from ledger.encoding import Value
 
 HOST = "127.0.0.1"
@@ -67,39 +67,6 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
     """The smallest value that at least `share` of the values do not exceed (nearest rank)."""
     rank = max(1, -(-len(sorted_values) * round(share * 1000) // 1000))
     return sorted_values[rank - 1]
-
-
-def signature_checks_per_s(seconds: float = 0.5) -> int:
-    """How many signatures of a usual transaction's size one core checks in a second."""
-    key = SigningKey(bytes(32))
-    payload = bytes(250)
-    signature = key.sign(payload)
-    count, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        for _ in range(100):
-            verify(key.public_key, payload, signature)
-        count += 100
-    return int(count / (time.perf_counter() - started))
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def commit() -> str:
-    """The commit of the tree, marked if the tree differs from it; `unknown` outside a clone."""
-    shown = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return shown.stdout.strip() or "unknown"
 
 
 async def measure(

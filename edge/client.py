@@ -1,6 +1,6 @@
 """The client of a Daicho network: asks several nodes, goes on to the next when one fails, and believes none of them.
 
-What a node says is checked here against the genesis (`edge/light.py`): that a transaction is committed and with which
+What a node says is checked here against the genesis (`ledger/light.py`): that a transaction is committed and with which
 receipt, that a row has a value, that a block is whole. A node whose answer does not hold is named (`LyingNode`). Two
 things cannot be proved and are taken from the node asked: the answer of a contract's query, and that a page of history
 is complete.
@@ -23,12 +23,21 @@ import aiohttp
 from edge.http.blocks import FRAME_LENGTH_BYTES, BlockFrame
 from edge.http.names import PROOF_TYPE, TRANSACTION_TYPE
 from edge.http.shapes import EvidenceList, HeaderView, HistoryPage, StateView, ValidatorChanges
-from edge.light import Inclusion, LightChain, ProvedBlock, ProvedTransaction, UnknownValidators, Untrue
 from edge.remote import CONNECT_S, ClientError, LyingNode, Node, NotAdmitted, Reply, TryAnother, Unavailable
 from ledger.audit import StoredBlock
 from ledger.crypto import SigningKey
 from ledger.encoding import Value, encode, unpack
 from ledger.genesis import Genesis
+from ledger.light import (
+    Inclusion,
+    LightChain,
+    ProvedBlock,
+    ProvedTransaction,
+    UnknownValidators,
+    Untrue,
+    ValidatorChange,
+)
+from ledger.proof import Row
 from ledger.refusal import Refused, Scalar
 from ledger.rules import MAX_BLOCK_BYTES
 from ledger.statetree import StateProof
@@ -243,6 +252,51 @@ class DaichoClient:
 
         return await self._ask(ask)
 
+    async def inclusion(self, transaction_id: bytes) -> Inclusion | None:
+        """The transaction with its receipt and the paths that prove it, checked; None if the node asked has none."""
+
+        async def ask(node: Node) -> Inclusion | None:
+            try:
+                path = f"/v1/transactions/{transaction_id.hex()}"
+                reply = await node.read("GET", path, headers={"Accept": PROOF_TYPE})
+            except NotAdmitted as refusal:
+                if refusal.code == "no_transaction":
+                    return None
+                raise
+            if reply.media_type != PROOF_TYPE:
+                return None
+            inclusion = self._unpacked(node, reply.body)
+            await self._check(node, lambda: self.chain.check_inclusion(inclusion, transaction_id))
+            return inclusion
+
+        return await self._ask(ask)
+
+    async def validator_changes(self) -> list[ValidatorChange]:
+        """Every change of the validator set that the node asked knows of: proved by whoever uses them."""
+
+        async def ask(node: Node) -> list[ValidatorChange]:
+            changes: list[ValidatorChange] = []
+            after: int | None = 0
+            while after is not None:
+                page = node.struct(ValidatorChanges, await node.get(f"/v1/validators/changes?after={after}"))
+                changes += page.changes
+                after = page.next if page.changes else None
+            return changes
+
+        return await self._ask(ask)
+
+    async def row(self, key: bytes) -> Row:
+        """A row of the state or its absence, with the nodes that prove it, checked."""
+
+        async def ask(node: Node) -> Row:
+            view = node.struct(StateView, await node.get(f"/v1/state/{key.hex()}"))
+            row = Row(view.header, view.certificate, key, view.value, view.proof)
+            check = (row.header, row.certificate, key, row.value, StateProof(row.nodes))
+            await self._check(node, lambda: self.chain.check_row(*check))
+            return row
+
+        return await self._ask(ask)
+
     async def state(self, key: bytes, min_height: int = 0) -> tuple[Header, bytes | None]:
         """A row of the state, or None if there is none, proved under the header that comes with it."""
 
@@ -412,15 +466,18 @@ class DaichoClient:
         """The transaction of an answer, proved; None if the answer is no proof: then it is not committed yet."""
         if reply.media_type != PROOF_TYPE:
             return None
-        try:
-            inclusion = unpack(Inclusion, reply.body)
-        except Refused as refused:
-            raise self._lies(node, f"its proof cannot be read: {refused}") from None
+        inclusion = self._unpacked(node, reply.body)
         proved: ProvedTransaction = await self._check(
             node, lambda: self.chain.check_inclusion(inclusion, transaction_id)
         )
         header = proved.header
         return Committed(header.height, proved.index, header.time_ms, proved.transaction, proved.receipt)
+
+    def _unpacked(self, node: Node, body: bytes) -> Inclusion:
+        try:
+            return unpack(Inclusion, body)
+        except Refused as refused:
+            raise self._lies(node, f"its proof cannot be read: {refused}") from None
 
     async def _proved_page(self, first: int, node: Node) -> list[ProvedBlock]:
         return [await self._proved(node, block) for block in await self._archive(first, ARCHIVE_PAGE, node)]

@@ -99,11 +99,36 @@ async def query(net: Network, contract: str, method: str, given: Mapping[str, ob
         return {"height": answer.height, "time_ms": answer.time_ms, "result": answer.result}
 
 
-async def history(net: Network, subject: str, after: str, limit: int) -> dict[str, Any]:
-    """A page of what happened to a subject."""
-    async with DaichoClient(net.urls, net.genesis) as client:
-        page = to_plain(await client.history(subject, after=after, limit=limit))
-        return page if isinstance(page, dict) else {}
+async def story(client: DaichoClient, subject: str, after: str, limit: int) -> tuple[list[dict[str, object]], str]:
+    """A page of what happened to a subject, each step with its proved transaction, and where the next page begins.
+
+    The roles are those that the sender's account has now, as the node asked says.
+    """
+    page = await client.history(subject, after=after, limit=limit)
+    roles: dict[str, list[str]] = {}
+    steps: list[dict[str, object]] = []
+    for entry in page.entries:
+        found = await client.find(entry.transaction_id, min_height=entry.height)
+        if found is None or entry.event not in found.receipt.events:
+            raise Unavailable(f"the node asked tells of block {entry.height} what its transaction does not say")
+        sender = found.transaction.body.sender
+        if sender not in roles:
+            answer = await client.query("governance", "account", {"account": sender})
+            roles[sender] = list(answer.result["roles"]) if answer.result else []
+        steps.append(
+            {
+                "height": found.height,
+                "index": found.index,
+                "time_ms": found.time_ms,
+                "transaction": entry.transaction_id.hex(),
+                "sender": sender,
+                "roles": roles[sender],
+                "method": f"{found.transaction.body.contract}.{found.transaction.body.method}",
+                "receipt": to_plain(found.receipt),
+                "event": to_plain(entry.event),
+            }
+        )
+    return steps, page.next or ""
 
 
 async def block(net: Network, height: int | None) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from ledger.contract import Runtime
 from ledger.refusal import Language, Refused, Scalar
 
 DEFAULT_DATA = Path("daicho-data")
-REFUSED, NO_ANSWER, INTERRUPTED = 1, 3, 130
-"""Exit codes beside 0, and beside 2, click's own for wrong usage."""
+REFUSED, COULD_NOT, NO_ANSWER, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes beside 0. 2, click's own for wrong usage, also says that something could not be checked at all."""
 
 
 def language() -> Language:

@@ -117,25 +117,27 @@ def report_lines(report: Report) -> list[str]:
     return lines
 
 
-def _when(time_ms: int) -> str:
+def when(time_ms: int) -> str:
     """Japan Standard Time, as municipal papers have it."""
     return datetime.fromtimestamp(time_ms / 1000, JST).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def history_lines(entries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line an event: when, which block, what, with what."""
+def story_lines(steps: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Two lines a step: when, which block, what; who did it, in which role, by which transaction."""
     lines = []
-    for entry in entries:
-        event = entry["event"]
+    for step in steps:
+        event = step["event"]
         data = ", ".join(f"{name}={value}" for name, value in event["data"].items())
-        lines.append(f"{_when(entry['time_ms'])}  block {entry['height']:<6} {event['name']:<20} {data}")
+        lines.append(f"{when(step['time_ms'])}  block {step['height']:<6} {event['name']:<20} {data}")
+        roles = ", ".join(step["roles"]) or "no role now"
+        lines.append(f"{'':21}by {step['sender']} ({roles}), transaction {step['transaction']}")
     return lines or ["nothing has happened to it"]
 
 
 def block_lines(block: Mapping[str, Any]) -> list[str]:
     header = block["header"]
     lines = [
-        f"block {header['height']}  {_when(header['time_ms'])}  proposed by {header['proposer'] or 'the genesis'}",
+        f"block {header['height']}  {when(header['time_ms'])}  proposed by {header['proposer'] or 'the genesis'}",
         f"  hash   {block['hash']}",
         f"  parent {header['parent_hash']}",
         f"  state  {header['state_root']}",

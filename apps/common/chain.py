@@ -88,7 +88,7 @@ class Chain(Protocol):
         ...
 
     async def proof(self, transaction_id: bytes) -> bytes:
-        """The self-contained proof as a JSON file (`apps/common/proof_file.py`); `KeyError` if there is none."""
+        """The self-contained proof as a JSON file (`ledger/proof.py`); `KeyError` if there is none."""
         ...
 
     def events(self, after_height: int) -> AsyncIterator[tuple[Head, list[Step]]]:

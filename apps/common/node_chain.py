@@ -7,25 +7,18 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self, cast
 
-import aiohttp
-import msgspec
-
 from apps.common.chain import ChainUnavailable, Committed, Head, NotAdmitted, Plain, Step, Wait
-from apps.common.proof_file import BadProof, check_proof, write_proof
 from edge import client
 from edge.client import DaichoClient
-from edge.http.shapes import TransactionAnswer, ValidatorChange, ValidatorChanges
-from edge.light import Inclusion
+from edge.proving import prove_transaction
 from ledger.contract import Runtime
 from ledger.encoding import Value
 from ledger.genesis import Genesis
-from ledger.refusal import Language, Scalar
-from ledger.schema import from_plain, to_plain
+from ledger.refusal import Language, Refused, Scalar
+from ledger.schema import to_plain
 from ledger.types import Transaction
 
 SUBMIT_TIMEOUT_MS = 20_000
-READ_TIMEOUT_S = 15.0
-MAX_PAGES = 1_000
 
 
 class NodeChain:
@@ -117,41 +110,11 @@ class NodeChain:
             raise KeyError(transaction_id.hex())
         faults: list[str] = []
         for one in self._each:
-            url = one.urls[0]
             try:
-                inclusion = await self._inclusion(url, transaction_id)
-                data = write_proof(self.chain_id, transaction_id, await self._changes(url), inclusion)
-                check_proof(data, self._genesis)
-                return data
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, BadProof) as error:
-                faults.append(f"{url}: {error}")
+                return await prove_transaction(one, transaction_id)
+            except (client.ClientError, Refused) as error:
+                faults.append(f"{one.urls[0]}: {error}")
         raise ChainUnavailable("; ".join(faults)[:300])
-
-    async def _inclusion(self, url: str, transaction_id: bytes) -> Inclusion:
-        body = await self._get(f"{url}/v1/transactions/{transaction_id.hex()}?proof=true")
-        answer = from_plain(TransactionAnswer, msgspec.json.decode(body))
-        if answer.proof is None:
-            raise ValueError("the node gives no proof")
-        return answer.proof
-
-    async def _changes(self, url: str) -> list[ValidatorChange]:
-        changes: list[ValidatorChange] = []
-        after: int | None = 0
-        for _ in range(MAX_PAGES):
-            body = await self._get(f"{url}/v1/validators/changes?after={after}")
-            page = from_plain(ValidatorChanges, msgspec.json.decode(body))
-            changes += page.changes
-            after = page.next
-            if after is None:
-                break
-        return changes
-
-    async def _get(self, url: str) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=READ_TIMEOUT_S)
-        async with self._client.session.get(url, timeout=timeout) as response:
-            if response.status != 200:
-                raise ValueError(f"it answered {response.status}")
-            return await response.read()
 
     async def events(self, after_height: int) -> AsyncIterator[tuple[Head, list[Step]]]:
         try:

@@ -24,7 +24,7 @@ from edge.console import (
     with_runtime,
 )
 from edge.localnet import urls_of
-from edge.terminal import block_lines, history_lines, status_lines
+from edge.terminal import block_lines, status_lines
 from edge.watch import Reading, Watch, has_quorum, leader, quorum, states
 from ledger.contract import Runtime
 from ledger.schema import to_plain
@@ -148,29 +148,6 @@ def query(
     """
     answer = asyncio.run(commands.query(net, contract, method, commands.arguments(args)))
     show(as_json, answer, f"at height {answer['height']}:", json.dumps(answer["result"], ensure_ascii=False, indent=2))
-
-
-@click.command()
-@network_options
-@click.argument("subject")
-@click.option("--after", default="", help="A cursor: go on after it.")
-@click.option("--limit", type=click.IntRange(1, 500), default=100, show_default=True)
-@json_option
-def history(net: Network, subject: str, after: str, limit: int, as_json: bool) -> None:
-    """What happened to a subject (need:…, shelter:…, account:…, node:…), in order.
-
-    \b
-    Examples:
-      daicho history --data tama shelter:hachioji-01
-      daicho history --data tama account:officer.132012 --limit 10
-    """
-    page = asyncio.run(commands.history(net, subject, after, limit))
-    show(
-        as_json,
-        page,
-        *history_lines(page["entries"]),
-        *([f"more: --after {page['next']}"] if page["next"] else []),
-    )
 
 
 @click.group()

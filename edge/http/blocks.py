@@ -19,11 +19,11 @@ from edge.http.shapes import (
     HeaderPage,
     HeaderView,
     SummaryView,
-    ValidatorChange,
     ValidatorChanges,
     ValidatorsView,
 )
 from ledger.encoding import Wire, pack
+from ledger.light import ValidatorChange
 from ledger.refusal import BrokenInvariant, Refused
 from ledger.rules import Receipts
 from ledger.types import Block, Receipt, Transaction

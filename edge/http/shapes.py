@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge.http.errors import ErrorBody
-from edge.light import Inclusion
+from ledger.light import Inclusion, ValidatorChange
 from ledger.refusal import Scalar
 from ledger.types import Certificate, Event, Hash, Header, Validator
 
@@ -103,14 +103,6 @@ class ValidatorsView(msgspec.Struct, frozen=True):
     quorum: int
     faults_survived: int
     """Lying validators."""
-    members: tuple[Validator, ...]
-
-
-class ValidatorChange(msgspec.Struct, frozen=True):
-    """A block that changed the validator set: `members` vote from the next height on, and hash to what it names."""
-
-    header: Header
-    certificate: Certificate
     members: tuple[Validator, ...]
 
 

@@ -13,9 +13,9 @@ from edge.http.parameters import MIN_HEIGHT, READ_ERRORS, reach_min_height
 from edge.http.recent import BlockParts
 from edge.http.routing import Answer, Content, Hex32, Parameter, Route, answer, given, octets
 from edge.http.shapes import ReceiptView, TransactionAnswer, TransactionView
-from edge.light import Inclusion
 from ledger.contract import Runtime
 from ledger.encoding import decode, pack, unpack
+from ledger.light import Inclusion
 from ledger.refusal import Refused
 from ledger.types import Receipt, Transaction
 

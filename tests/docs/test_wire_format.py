@@ -11,11 +11,11 @@ import pytest
 from consensus.messages import Message, PrePrepare, RoundChange
 from edge.archive import FORMAT
 from edge.http.blocks import BlockFrame
-from edge.light import Inclusion
 from edge.wire import MAX_FRAME_BYTES, PeerMessage
 from ledger import encoding, registry, types
 from ledger.encoding import Wire
 from ledger.genesis import Genesis
+from ledger.light import Inclusion
 from ledger.rules import MAX_BLOCK_BYTES
 from tests import vectors
 

@@ -16,9 +16,9 @@ from aiohttp import web
 from edge.client import DaichoClient, LyingNode, NotAdmitted, Unavailable
 from edge.http.names import PROOF_TYPE
 from edge.http.server import HttpServer
-from edge.light import LightChain, UnknownValidators, Untrue
 from edge.mempool import PoolReason
 from ledger.encoding import Value
+from ledger.light import LightChain, UnknownValidators, Untrue
 from ledger.refusal import Refused
 from ledger.registry import ACCOUNTS
 from ledger.types import Certificate, TransactionReason, ValidatorSet

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.http.settings import HttpSettings, Rate
-from edge.light import Inclusion, LightChain
 from edge.mempool import PoolReason
 from edge.runtime import RuntimeReason
 from ledger.encoding import pack, unpack
+from ledger.light import Inclusion, LightChain
 from ledger.refusal import Refused
 from ledger.types import TRANSACTION_TAG, SignedTransaction, Transaction, TransactionBody
 from tests.http.harness import OPERATOR, Network, Served, key_of, with_api

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from edge.light import Inclusion, LightChain, UnknownValidators, Untrue
 from ledger import layout, merkle, recovery, rules, statetree
 from ledger.encoding import encode, pack
+from ledger.light import Inclusion, LightChain, UnknownValidators, Untrue
 from ledger.refusal import Refused
 from ledger.statetree import StateProof
 from ledger.types import Certificate, Header, Seal, Validator, ValidatorSet

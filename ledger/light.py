@@ -11,12 +11,14 @@ from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
 
+import msgspec
+
 from ledger import merkle, rules
 from ledger.encoding import Wire, unpack
 from ledger.genesis import Genesis, genesis_block
 from ledger.refusal import Refused
 from ledger.statetree import StateProof, verify_proof
-from ledger.types import Block, Certificate, Hash, Header, Receipt, Transaction, ValidatorSet
+from ledger.types import Block, Certificate, Hash, Header, Receipt, Transaction, Validator, ValidatorSet
 
 MAX_CHECKED = 4_096
 """Header hashes remembered as proved."""
@@ -28,6 +30,14 @@ class Untrue(Exception):
 
 class UnknownValidators(Exception):
     """The header's validator set is not known yet: learn the changes first."""
+
+
+class ValidatorChange(msgspec.Struct, frozen=True):
+    """A block that changed the validator set: `members` vote from the next height on, and hash to what it names."""
+
+    header: Header
+    certificate: Certificate
+    members: tuple[Validator, ...]
 
 
 class Inclusion(Wire, frozen=True):
