@@ -17,7 +17,7 @@ import click
 import contracts
 import node as daicho_node
 from contracts.donations.shipments import commitment
-from edge.command_line import asking, checking, evidence, networks, proving, recovering
+from edge.command_line import archiving, asking, checking, evidence, networks, proving, recovering
 from edge.console import REFUSED, Commands, json_option, nodes_option, show, with_runtime
 from edge.demo import DemoPlan, run_once, stay_up
 from edge.init import CONFIG_NAME
@@ -52,7 +52,7 @@ for command in (
     proving.prove,
     proving.check,
     checking.verify,
-    checking.export,
+    archiving.export,
     evidence.evidence,
     recovering.recover,
 ):

@@ -19,7 +19,7 @@ from edge.mempool import PoolLimits
 from edge.peers import Peers
 from edge.replica import Replica
 from edge.runtime import NodeRuntime
-from edge.verify import leave_mark
+from edge.stopped import leave_mark, take_mark_away
 from ledger.chain import Chain
 from ledger.genesis import Genesis, load_genesis
 from ledger.store import LevelDb
@@ -40,6 +40,7 @@ async def _run(config: LoadedConfig) -> None:
     genesis = load_genesis(config.path(values.genesis).read_bytes())
     config.data_dir.mkdir(parents=True, exist_ok=True)
     store = LevelDb(config.store)
+    take_mark_away(config.store)
     journal = FileJournal(config.journal)
     try:
         chain = Chain.open(store, genesis)

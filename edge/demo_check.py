@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge.config import load_config
 from edge.init import CONFIG_NAME
-from edge.verify import verify_store
+from edge.verify import Terms, verify_store
 from edge.writers import Write
 from ledger.audit import Fault, stored_blocks
 from ledger.contract import Runtime
@@ -87,7 +87,7 @@ def check_data(
     """Audit a stopped node's data, and count the writes in it."""
     try:
         started = time.monotonic()
-        report = verify_store(load_config(home / CONFIG_NAME).store, genesis, runtime, progress=progress)
+        report = verify_store(load_config(home / CONFIG_NAME).store, Terms(genesis, runtime, progress))
         seconds = time.monotonic() - started
         problems = check_writes(writes, places(home))
     except (Fault, Refused) as fault:

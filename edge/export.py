@@ -11,7 +11,7 @@ from pathlib import Path
 from edge.archive import Form, write_archive
 from edge.config import load_config
 from edge.init import CONFIG_NAME
-from edge.verify import VerifyReason, blocks_over_http
+from edge.verify_urls import UrlReason, blocks_over_http
 from ledger.audit import stored_blocks
 from ledger.chain import stored_chain_id
 from ledger.refusal import Refused
@@ -31,12 +31,12 @@ def export_home(home: Path, target: Path, form: Form) -> int:
 
 def export_url(urls: Sequence[str], target: Path, form: Form) -> int:
     """The chain of the first of these nodes that answers, up to where it stands now; how many blocks."""
-    failure = Refused(VerifyReason.NO_ANSWER, url="-", detail="no address was given")
+    failure = Refused(UrlReason.NO_ANSWER, url="-", detail="no address was given")
     for url in urls:
         try:
             height, chain_id = _height_and_chain(url)
         except (urllib.error.URLError, OSError, ValueError, KeyError, TypeError) as error:
-            failure = Refused(VerifyReason.NO_ANSWER, url=url, detail=str(error)[:120])
+            failure = Refused(UrlReason.NO_ANSWER, url=url, detail=str(error)[:120])
             continue
         return write_archive(target, form, chain_id, blocks_over_http(url, height, None))
     raise failure

@@ -13,7 +13,7 @@ from typing import Any
 from edge.demo import Report
 from edge.localnet import Localnet
 from edge.watch import Reading, quorum_line, states
-from ledger.audit import AuditReport
+from ledger.audit import AuditReport, Fault
 from ledger.refusal import Language
 
 BAR_WIDTH = 30
@@ -29,6 +29,8 @@ class TerminalProgress:
         self._bar = False
         self._drawn_at = 0.0
         self._started = time.monotonic()
+        self._counting_since = 0.0
+        self._counting_to = 0
 
     def __enter__(self) -> TerminalProgress:
         return self
@@ -45,11 +47,14 @@ class TerminalProgress:
 
     def done(self, count: int, total: int) -> None:
         now = time.monotonic()
+        if self._counting_since == 0.0 or total != self._counting_to:
+            self._counting_since, self._counting_to = now, total
         if self._quiet or not sys.stderr.isatty() or (now - self._drawn_at < REDRAW_EVERY_S and count < total):
             return
         self._drawn_at, self._bar = now, True
         filled = BAR_WIDTH * min(count, total) // max(total, 1)
-        self._write(f"\r          [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {count} of {total}")
+        left = "" if count >= total else f", {_remaining(count, total, now - self._counting_since)}"
+        self._write(f"\r\x1b[K          [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {count} of {total}{left}")
 
     def _end_bar(self) -> None:
         if self._bar:
@@ -61,11 +66,19 @@ class TerminalProgress:
         sys.stderr.flush()
 
 
+def _remaining(count: int, total: int, seconds: float) -> str:
+    """How long the rest takes at the rate so far."""
+    if count <= 0 or seconds < 0.5:
+        return "…"
+    left = int(seconds * (total - count) / count) + 1
+    return f"about {left} s left" if left < 120 else f"about {left // 60} min left"
+
+
 @contextlib.contextmanager
-def audit_progress(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar for an audit: the height that has passed, of how many where that is known."""
+def counting(quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar with the time that is left: how many blocks are done, of how many where that is known."""
     with TerminalProgress(quiet=quiet) as progress:
-        yield lambda height, last: progress.done(height, last or height + 1)
+        yield lambda count, last: progress.done(count, last or count + 1)
 
 
 def status_lines(readings: Sequence[Reading], language: Language) -> list[str]:
@@ -154,13 +167,20 @@ def block_lines(block: Mapping[str, Any]) -> list[str]:
 
 def audit_lines(report: AuditReport, seconds: float) -> list[str]:
     """What an audit that found nothing has checked."""
+    since = f", from the checkpoint at {report.from_height} on" if report.from_height else ""
+    transaction_signatures = report.signatures - report.seals
     return [
-        f"No fault. Chain {report.chain_id[:16]}…, head {report.height} ({report.head_hash[:16]}…)",
-        f"  {report.blocks} blocks, {report.certificates} certificates, {report.signatures} signatures",
-        f"  {report.transactions} transactions, of which contracts refused {report.refused_receipts}",
-        f"  {report.stored_values} stored values compared",
-        *([f"  {report.recoveries} blocks certified by the recovery keys"] if report.recoveries else []),
-        f"  {seconds:.1f} s, {report.blocks / seconds:.0f} blocks/s",
+        f"No fault. Chain {report.chain_id[:16]}…, head {report.height} ({report.head_hash[:16]}…){since}",
+        f"  blocks             {report.blocks}, the last of {when(report.head_time_ms)}",
+        f"  transactions       {report.transactions}, executed again; refused by contracts {report.refused_receipts}",
+        f"  signatures         {transaction_signatures} of transactions, {report.seals} of validators",
+        f"  certificates       {report.certificates}, each of a quorum; by the recovery keys {report.recoveries}",
+        f"  roots              {report.roots} of transactions, receipts and state; {report.receipts} receipts",
+        f"  validator changes  {report.validator_changes}; they are now {', '.join(report.validators)}",
+        f"  recoveries         {report.recoveries}",
+        f"  evidence           {report.evidence} recorded of validators that signed twice",
+        *([f"  stored values      {report.stored_values} compared"] if report.stored_values else []),
+        f"  {seconds:.1f} s, {report.transactions / seconds:.0f} transactions/s",
     ]
 
 
@@ -186,3 +206,16 @@ def _application_lines(title: str, url: str, password: str, accounts: Sequence[t
         *(f"    {role:<10} {email}" for role, email in accounts),
         f"    password   {password}",
     ]
+
+
+def fault_lines(fault: Fault) -> list[str]:
+    """A fault, and where two nodes part, what each of them shows."""
+    lines = [f"FAULT: {fault}"]
+    sides = (fault.evidence or {}).get("sides")
+    for side in sides if isinstance(sides, list) else []:
+        by = ", ".join(side["certified_by"]) or f"nobody: {side['not_certified_because']}"
+        lines.append(f"  {side['url']}: block {str(side['block_hash'])[:16]}…, certified by {by}")
+    signed_both = (fault.evidence or {}).get("signed_both")
+    if isinstance(signed_both, list) and signed_both:
+        lines.append(f"  both were signed by {', '.join(signed_both)}. Keep the output of --json: it is the evidence")
+    return lines

@@ -1,43 +1,41 @@
 """`daicho verify`: where an audit's blocks come from, where it is executed, and how all cores are used.
 
-The rules are in `ledger/audit.py`. What is executed again stands in a scratch store that is thrown away.
+The rules are in `ledger/audit.py`. What is executed again stands in a scratch store that is thrown away. Running nodes
+are audited in `edge/verify_urls.py`.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-import msgspec
-
-from edge.archive import ArchiveReader
-from ledger import layout
+from edge.archive import ArchiveReader, ArchiveReason
+from edge.stopped import check_journal, check_mark, opened_copy, unreadable
+from ledger import checkpoint, layout
 from ledger.audit import (
     Audit,
-    AuditReason,
     AuditReport,
     Fault,
     Signatures,
     SignaturesHere,
     StoredBlock,
-    audit,
     bad_signature,
-    compare_store,
     stored_blocks,
 )
+from ledger.audit_store import compare_store
+from ledger.checkpoint import Checkpoint
 from ledger.contract import Runtime
 from ledger.genesis import Genesis
-from ledger.kv import Reader
-from ledger.refusal import Reason, Refused, Scalar, Text
-from ledger.store import DamagedStore, LevelDb, StoreReason
+from ledger.refusal import Reason, Refused, Text
+from ledger.store import DamagedStore, LevelDb
 from ledger.types import Transaction
 
 Progress = Callable[[int, int | None], None]
@@ -45,18 +43,35 @@ Progress = Callable[[int, int | None], None]
 
 MAX_UNDER_WAY = 64
 """Blocks whose signatures are still being checked elsewhere."""
-HTTP_TIMEOUT_S = 30.0
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
-MARK = "stopped.json"
 
 
 class VerifyReason(Reason):
-    NO_STORE = Text("{path} に台帳がありません", "there is no ledger in {path}")
-    NO_ANSWER = Text("{url} から応答がありません: {detail}", "{url} does not answer: {detail}")
-    SPLIT_VIEW = Text(
-        "{first} と {second} は高さ {height} で異なるブロックを示しています",
-        "{first} and {second} show different blocks at height {height}",
+    WORKER_LOST = Text(
+        "署名を検証するプロセスが終了しました。メモリーを確認し、--parallel 1 でやり直してください",
+        "a process that checks signatures has ended: look for want of memory, or go on with --parallel 1",
     )
+    NO_FILE = Text("{path} を読めません: {detail}", "{path} cannot be read: {detail}")
+    NOT_WRITTEN = Text("{path} を書けません: {detail}", "{path} cannot be written: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an audit goes by: the auditor's own genesis, the contracts, and how it is done."""
+
+    genesis: Genesis
+    runtime: Runtime
+    progress: Progress = lambda height, count: None
+    parallel: int = 1
+    """Processes: this one executes, the others check signatures."""
+    start: Checkpoint | None = None
+    """Where an earlier audit stood."""
+    leave: Path | None = None
+    """Where a checkpoint of this audit's end is written, if it finds no fault."""
+
+    @property
+    def first(self) -> int:
+        """The height of the first block that is needed."""
+        return 0 if self.start is None else self.start.height
 
 
 class PooledSignatures:
@@ -70,7 +85,11 @@ class PooledSignatures:
         if not transactions:
             return
         raws = [t.raw for t in transactions]
-        self._under_way.append((height, [t.id for t in transactions], self._pool.submit(first_unsigned, raws)))
+        try:
+            future = self._pool.submit(first_unsigned, raws)
+        except BrokenProcessPool:
+            raise Refused(VerifyReason.WORKER_LOST) from None
+        self._under_way.append((height, [t.id for t in transactions], future))
         while len(self._under_way) > MAX_UNDER_WAY or (self._under_way and self._under_way[0][2].done()):
             self._take_one()
 
@@ -80,7 +99,10 @@ class PooledSignatures:
 
     def _take_one(self) -> None:
         height, ids, future = self._under_way.popleft()
-        index = future.result()
+        try:
+            index = future.result()
+        except BrokenProcessPool:
+            raise Refused(VerifyReason.WORKER_LOST) from None
         if index is not None:
             raise bad_signature(height, index, ids[index])
 
@@ -90,189 +112,121 @@ def first_unsigned(raws: Sequence[bytes]) -> int | None:
     return next((i for i, raw in enumerate(raws) if not Transaction.parse(raw).is_signed()), None)
 
 
-def _audited(
-    blocks: Iterable[StoredBlock],
-    genesis: Genesis,
-    runtime: Runtime,
-    progress: Progress,
-    count: int | None,
-    jobs: int,
-    then: Callable[[Audit], None] = lambda audited: None,
-) -> AuditReport:
-    now_ms = time.time_ns() // 1_000_000
+@contextlib.contextmanager
+def auditing(terms: Terms) -> Iterator[Audit]:
+    """An audit that has not begun, in a scratch store; if it ends without a fault, its checkpoint is left."""
     with tempfile.TemporaryDirectory(prefix="daicho-verify-") as folder:
         scratch = LevelDb(Path(folder) / "scratch", scratch=True)
-        pool = ProcessPoolExecutor(jobs - 1) if jobs > 1 else None
+        pool = ProcessPoolExecutor(terms.parallel - 1) if terms.parallel > 1 else None
         signatures: Signatures = SignaturesHere() if pool is None else PooledSignatures(pool)
+        now_ms = time.time_ns() // 1_000_000
         try:
-            audited = audit(
-                blocks,
-                genesis,
-                runtime,
-                scratch,
-                signatures=signatures,
-                now_ms=now_ms,
-                progress=lambda height: progress(height, count),
+            audit = Audit(
+                terms.genesis, terms.runtime, scratch, signatures=signatures, now_ms=now_ms, start=terms.start
             )
-            then(audited)
-            return audited.report
+            yield audit
+            if terms.leave is not None:
+                write_checkpoint(terms.leave, checkpoint.take(audit.chain, scratch, terms.start))
         finally:
             if pool is not None:
                 pool.shutdown(cancel_futures=True)
             scratch.close()
 
 
+def _run(audit: Audit, terms: Terms, blocks: Iterable[StoredBlock], count: int | None) -> None:
+    audit.run(
+        blocks, lambda height: terms.progress(height - terms.first, None if count is None else count - terms.first)
+    )
+
+
+# -- checkpoints -------------------------------------------------------------------------------------------------------
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """`Refused` if there is none in the file `path`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise Refused(VerifyReason.NO_FILE, path=str(path), detail=error.strerror) from None
+    return checkpoint.load_checkpoint(data)
+
+
+def write_checkpoint(path: Path, made: Checkpoint) -> None:
+    """Whole or not at all."""
+    building = path.with_name(path.name + ".tmp")
+    try:
+        with building.open("wb") as file:
+            file.write(checkpoint.dump_checkpoint(made))
+            file.flush()
+            os.fsync(file.fileno())
+        building.replace(path)
+    except OSError as error:
+        raise Refused(VerifyReason.NOT_WRITTEN, path=str(path), detail=error.strerror) from None
+
+
 # -- a node's data directory -------------------------------------------------------------------------------------------
 
 
-def verify_store(
-    path: Path, genesis: Genesis, runtime: Runtime, *, progress: Progress = lambda height, count: None, jobs: int = 1
-) -> AuditReport:
+def verify_store(path: Path, terms: Terms) -> AuditReport:
     """Audit the store of a stopped node, or a copy: its blocks, and every value that it keeps beside them.
 
-    Fault names the block, transaction and rule; `Refused` says why it could not be checked.
+    Fault names the block, transaction and rule; `Refused` says why it could not be checked. The store is not changed.
     """
-    if not (path / "CURRENT").exists():
-        raise Refused(VerifyReason.NO_STORE, path=str(path))
+    with opened_copy(path) as store:
+        with _damage_at(0):
+            count = int.from_bytes(store.get(layout.HEAD) or b"", "big")
+        with _damage_at(count):
+            check_mark(path, store, count)
+        with auditing(terms) as audit:
+            _run(audit, terms, _as_read(stored_blocks(store, terms.first), terms.first), count)
+            above = -1 if terms.start is None else terms.start.height
+            with _damage_at(audit.report.height):
+                compared = compare_store(store, audit.scratch, above=above, head=audit.report.height)
+            check_journal(path, audit.report.height)
+            audit.report.stored_values = compared
+            return audit.report
+
+
+@contextlib.contextmanager
+def _damage_at(height: int) -> Iterator[None]:
     try:
-        store = LevelDb(path, create=False)
-    except Refused as refused:
-        if refused.reason is StoreReason.UNREADABLE:
-            raise _unreadable(str(refused.params.get("detail"))) from None
-        raise
-    try:
-        return _verify_store(store, path, genesis, runtime, progress, jobs)
+        yield
     except DamagedStore as damaged:
-        raise _unreadable(str(damaged)) from None
-    finally:
-        store.close()
+        raise unreadable(height, str(damaged)) from None
 
 
-def _unreadable(detail: str) -> Fault:
-    return Fault(AuditReason.UNREADABLE, AuditReason.UNREADABLE.text("en", {"detail": detail}), height=None)
-
-
-def _verify_store(
-    store: Reader, path: Path, genesis: Genesis, runtime: Runtime, progress: Progress, jobs: int
-) -> AuditReport:
-    count = _head_height(store)
-    _check_mark(path, count)
-    compared = 0
-
-    def compare(audited: Audit) -> None:
-        nonlocal compared
-        compared = compare_store(store, audited.scratch)
-
-    report = _audited(stored_blocks(store), genesis, runtime, progress, count, jobs, compare)
-    report.stored_values = compared
-    return report
-
-
-def _head_height(store: Reader) -> int:
-    return int.from_bytes(store.get(layout.HEAD) or b"", "big")
-
-
-def leave_mark(store_path: Path, height: int, head_hash: bytes) -> None:
-    """What a node that stops cleanly leaves beside its store, so that a store that has lost its end is known by it."""
-    (store_path.parent / MARK).write_text(json.dumps({"height": height, "head": head_hash.hex()}) + "\n")
-
-
-def _check_mark(path: Path, height: int) -> None:
-    try:
-        expected = json.loads((path.parent / MARK).read_text())["height"]
-    except FileNotFoundError:
-        return
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise _unreadable(f"{MARK}: {error}") from None
-    if not isinstance(expected, int) or height < expected:
-        text = AuditReason.CHAIN_CUT.text("en", {"height": height, "expected": str(expected)})
-        raise Fault(AuditReason.CHAIN_CUT, text, height=height)
+def _as_read(blocks: Iterator[StoredBlock], first: int) -> Iterator[StoredBlock]:
+    """The blocks; what cannot be read is a fault of the next one."""
+    height = first
+    while True:
+        with _damage_at(height):
+            stored = next(blocks, None)
+        if stored is None:
+            return
+        yield stored
+        height = stored.height + 1
 
 
 # -- an archive --------------------------------------------------------------------------------------------------------
 
 
-def verify_archive(
-    path: Path, genesis: Genesis, runtime: Runtime, *, progress: Progress = lambda height, count: None, jobs: int = 1
-) -> AuditReport:
+def verify_archive(path: Path, terms: Terms) -> AuditReport:
     """Audit an archive of either form."""
     reader = ArchiveReader(path)
-    return _audited(reader.blocks(), genesis, runtime, progress, reader.count(), jobs)
+    count = reader.count()
+    with auditing(terms) as audit:
+        _run(audit, terms, archived(reader, terms.first), None if count is None else count - 1)
+        return audit.report
 
 
-# -- running nodes -----------------------------------------------------------------------------------------------------
-
-
-class _Entry(msgspec.Struct, frozen=True, array_like=True):
-    block: bytes
-    certificate: bytes | None
-    receipts: tuple[bytes, ...]
-    validators: bytes = b""
-
-
-_entries = msgspec.msgpack.Decoder(_Entry)
-
-
-def verify_urls(
-    urls: Sequence[str],
-    genesis: Genesis,
-    runtime: Runtime,
-    *,
-    token: str | None = None,
-    progress: Progress = lambda height, count: None,
-    jobs: int = 1,
-) -> AuditReport:
-    """Audit running nodes over HTTP: the first is executed again, the others must show the same blocks.
-
-    Fault `split_view` names the height where two nodes part.
-    """
-    height, _ = _fetch(urls[0], 0, 1, token)
-    streams = [blocks_over_http(url, height, token) for url in urls]
-    return _audited(_same_everywhere(urls, streams), genesis, runtime, progress, height, jobs)
-
-
-def blocks_over_http(url: str, last: int, token: str | None) -> Iterator[StoredBlock]:
-    """The blocks of a running node from the genesis to the height `last`, a page at a time."""
-    height = 0
-    while height <= last:
-        _, page = _fetch(url, height, 200, token)
-        if not page:
-            return
-        for entry in page:
-            if height <= last:
-                certificate, validators = entry.certificate or None, entry.validators or None
-                yield StoredBlock(height, entry.block, certificate, entry.receipts, validators)
-            height += 1
-
-
-def _same_everywhere(urls: Sequence[str], streams: Sequence[Iterator[StoredBlock]]) -> Iterator[StoredBlock]:
-    for stored in streams[0]:
-        for url, stream in zip(urls[1:], streams[1:], strict=True):
-            other = next(stream, None)
-            # A node that is a little behind shows less, not something else.
-            if other is not None and other.raw != stored.raw:
-                params: dict[str, Scalar] = {"first": urls[0], "second": url, "height": stored.height}
-                text = VerifyReason.SPLIT_VIEW.text("en", params)
-                raise Fault(VerifyReason.SPLIT_VIEW, text, height=stored.height)
-        yield stored
-
-
-def _fetch(url: str, height: int, count: int, token: str | None) -> tuple[int, list[_Entry]]:
-    """A page of blocks from a node, and the node's height. `Refused` if it does not answer as it should."""
-    request = urllib.request.Request(f"{url.rstrip('/')}/v1/archive?from={height}&limit={count}")
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
+def archived(reader: ArchiveReader, first: int = 0) -> Iterator[StoredBlock]:
+    """The blocks of an archive from `first` on. Fault where its records are damaged, cut or not those of an archive."""
     try:
-        with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S) as answer:
-            data = answer.read(MAX_ANSWER_BYTES)
-            return int(cast("str", answer.headers["X-Daicho-Height"])), list(_split(data))
-    except (urllib.error.URLError, OSError, ValueError, TypeError, msgspec.DecodeError) as error:
-        raise Refused(VerifyReason.NO_ANSWER, url=url, detail=str(error)[:200]) from None
-
-
-def _split(data: bytes) -> Iterator[_Entry]:
-    at = 0
-    while at + 4 <= len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        yield _entries.decode(data[at + 4 : at + 4 + size])
-        at += 4 + size
+        for stored in reader.blocks():
+            if stored.height >= first:
+                yield stored
+    except Refused as refused:
+        if not isinstance(refused.reason, ArchiveReason) or refused.reason is ArchiveReason.NO_FILE:
+            raise
+        height = refused.params.get("height")
+        raise Fault.of(refused, max(height, 0) if isinstance(height, int) else 0) from None

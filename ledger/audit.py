@@ -7,15 +7,16 @@ comes out here. Only the certificates are taken from the store; they are proved 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ledger import layout, recovery, rules
 from ledger.chain import Chain
+from ledger.checkpoint import Checkpoint, restore
 from ledger.contract import Runtime
 from ledger.encoding import pack, unpack
-from ledger.genesis import Genesis, genesis_block
+from ledger.genesis import Genesis
 from ledger.kv import KeyValue, Reader
 from ledger.refusal import Reason, Refused, Text
 from ledger.rules import BlockReason, ExecutedBlock
@@ -28,6 +29,10 @@ class AuditReason(Reason):
     WRONG_GENESIS = Text(
         "genesis が異なります: 台帳は {found}、監査人の genesis は {given}",
         "the chain begins with another genesis block ({found}) than the auditor's genesis gives ({given})",
+    )
+    OTHER_THAN_CHECKED = Text(
+        "前回の検証で確かめたブロックと異なります(前回 {kept}、今回 {found})",
+        "the block is not the one that was checked when the checkpoint was made ({kept} then, {found} now)",
     )
     NO_CERTIFICATE = Text("ブロックに証明書がありません", "the block has no certificate")
     MISSING_BLOCK = Text("高さ {height} のブロックがありません", "the block at height {height} is missing")
@@ -46,13 +51,24 @@ class AuditReason(Reason):
         "the chain ends at height {height}, and the node had recorded {expected}",
     )
     UNREADABLE = Text("保存されたデータを読めません: {detail}", "the stored data cannot be read: {detail}")
+    ENDS_BEFORE_CHECKPOINT = Text(
+        "台帳が高さ {expected} より前で終わっています(前回はそこまで検証済み)",
+        "the chain ends before block {expected}, which was there when the checkpoint was made",
+    )
 
 
 class Fault(Exception):
     """What an audit found: where, and which rule is broken."""
 
     def __init__(
-        self, reason: Reason, detail: str, *, height: int | None, index: int | None = None, transaction: str = ""
+        self,
+        reason: Reason,
+        detail: str,
+        *,
+        height: int | None,
+        index: int | None = None,
+        transaction: str = "",
+        evidence: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(detail)
         self.reason = reason
@@ -62,6 +78,8 @@ class Fault(Exception):
         self.index = index
         """Which transaction of the block, where it is one."""
         self.transaction = transaction
+        self.evidence = evidence
+        """What shows others the fault without this audit: both sides of a split view, say."""
 
     @staticmethod
     def of(refused: Refused, height: int | None) -> Fault:
@@ -83,7 +101,8 @@ class Fault(Exception):
         return f"{where + ': ' if where else ''}{self.rule}: {self.detail}"
 
 
-def _fault(reason: Reason, at: int | None, *, index: int | None = None, **params: str | int) -> Fault:
+def fault_at(at: int | None, reason: Reason, *, index: int | None = None, **params: str | int) -> Fault:
+    """A fault at the height `at`, with what fills its sentence."""
     return Fault(reason, reason.text("en", params), height=at, index=index)
 
 
@@ -138,6 +157,8 @@ class AuditReport:
     """What was checked."""
 
     chain_id: str
+    from_height: int = 0
+    """0, or that of the checkpoint: the counts below are of what came after it."""
     height: int = 0
     head_hash: str = ""
     state_root: str = ""
@@ -147,6 +168,9 @@ class AuditReport:
     signatures: int = 0
     certificates: int = 0
     seals: int = 0
+    roots: int = 0
+    """Of transactions, receipts and state, computed again and equal to the headers'."""
+    receipts: int = 0
     refused_receipts: int = 0
     events: int = 0
     validator_changes: int = 0
@@ -168,35 +192,80 @@ class Audit:
         *,
         signatures: Signatures | None = None,
         now_ms: int | None = None,
+        start: Checkpoint | None = None,
     ) -> None:
-        """`scratch`: an empty store for what is executed. `now_ms`: no block may be from after this time."""
+        """`scratch`: an empty store for what is executed. `now_ms`: no block may be from after this time.
+
+        `start`: where an earlier audit stood. `Refused(CheckpointReason)` if it is not one of this chain.
+        """
         self._runtime = runtime
         self._signatures = signatures or SignaturesHere()
         self._now_ms = now_ms
         self._genesis = genesis
         self.scratch = scratch
+        self.start = start
+        if start is not None:
+            restore(start, genesis, scratch)
         self.chain = Chain.open(scratch, genesis)
-        self.report = AuditReport(genesis.chain_id.hex())
-        self._note(genesis_block(genesis))
+        self.report = AuditReport(genesis.chain_id.hex(), from_height=self.chain.height)
+        self._note(self.chain.head)
+
+    def run(self, blocks: Iterable[StoredBlock], progress: Callable[[int], None] = lambda height: None) -> None:
+        """Audit all `blocks`, the first of which is that of the genesis or checkpoint. Fault on the first broken rule.
+
+        `progress` is told each height that has passed. MissingContractVersion if this build lacks a contract that the
+        chain has activated: it could not be checked.
+        """
+        begun = False
+        try:
+            for stored in blocks:
+                if begun:
+                    self.take(stored)
+                else:
+                    self.begin(stored)
+                    begun = True
+                progress(stored.height)
+        except Fault:
+            # Signatures may be checked a little later than the rest: a wrong one in an earlier block is told first.
+            self._signatures.finish()
+            raise
+        if not begun:
+            if self.start is not None:
+                raise fault_at(self.start.height, AuditReason.ENDS_BEFORE_CHECKPOINT, expected=self.start.height)
+            raise fault_at(0, AuditReason.MISSING_BLOCK, height=0)
+        self.finish()
 
     def begin(self, stored: StoredBlock) -> None:
-        """The block at height 0 must be the one that the auditor's genesis gives."""
-        expected = self.chain.raw_block(0)
+        """The first block must be the one that the auditor's genesis gives, or that the checkpoint was made at."""
+        expected = self.chain.raw_block(self.chain.height)
+        if self.start is not None:
+            if stored.height != self.chain.height or stored.raw != expected:
+                found = rules.block_digest(stored.raw)
+                raise fault_at(
+                    self.chain.height,
+                    AuditReason.OTHER_THAN_CHECKED,
+                    kept=self.chain.head.hash.hex()[:16],
+                    found="unreadable" if found is None else found.hex()[:16],
+                )
+            return
         if stored.height != 0 or stored.raw != expected:
             found = rules.block_digest(stored.raw)
-            raise _fault(
-                AuditReason.WRONG_GENESIS,
+            raise fault_at(
                 0,
+                AuditReason.WRONG_GENESIS,
                 found="unreadable" if found is None else found.hex()[:16],
                 given=self.chain.head.hash.hex()[:16],
             )
+        if stored.certificate or stored.receipts or stored.validators:
+            raise fault_at(0, AuditReason.EXTRA_VALUE, what="certificate, receipt or set of the genesis block")
         self.report.blocks += 1
+        self.report.roots += 3
 
     def take(self, stored: StoredBlock) -> None:
         """Check and execute the next block. Fault names the block, the transaction and the rule."""
         height = self.chain.height + 1
         if stored.height != height:
-            raise _fault(AuditReason.MISSING_BLOCK, height, height=height)
+            raise fault_at(height, AuditReason.MISSING_BLOCK, height=height)
         try:
             executed = rules.check_block(
                 self.chain, self._runtime, stored.raw, is_signed=lambda _: True, recovered=True
@@ -206,13 +275,13 @@ class Audit:
             raise Fault.of(refused, height) from None
         self._signatures.check(height, executed.transactions)
         if self._now_ms is not None and executed.block.header.time_ms > self._now_ms + rules.MAX_TIME_AHEAD_MS:
-            raise _fault(AuditReason.TIME_IN_FUTURE, height)
+            raise fault_at(height, AuditReason.TIME_IN_FUTURE)
         if stored.receipts is not None:
             _compare_receipts(executed, stored.receipts)
         changed = executed.block.header.next_validators_hash != executed.block.header.validators_hash
         self.report.validator_changes += changed
         if stored.validators is not None and not (changed and stored.validators == pack(executed.next_validators)):
-            raise _fault(AuditReason.WRONG_VALUE, height, what="validator set")
+            raise fault_at(height, AuditReason.WRONG_VALUE, what="validator set")
         self.chain.commit(executed, certificate)
         self._count(executed, certificate)
 
@@ -234,18 +303,20 @@ class Audit:
         report.transactions += len(executed.transactions)
         report.signatures += len(executed.transactions) + len(certificate.seals)
         report.certificates += 1
+        report.roots += 3
+        report.receipts += len(executed.receipts)
         report.seals += len(certificate.seals)
         report.recoveries += recovery.is_recovery(executed.block.header, certificate)
-        for receipt in executed.receipts:
+        for transaction, receipt in zip(executed.transactions, executed.receipts, strict=True):
             report.refused_receipts += not receipt.done
             report.events += len(receipt.events)
-            report.evidence += sum(event.name == "evidence_recorded" for event in receipt.events)
-        self._note(executed)
+            if (transaction.body.contract, transaction.body.method) == ("governance", "record_evidence"):
+                report.evidence += receipt.done
+        self._note(executed.block.header)
 
-    def _note(self, executed: ExecutedBlock) -> None:
-        header = executed.block.header
+    def _note(self, header: Header) -> None:
         self.report.height = header.height
-        self.report.head_hash = executed.digest.hex()
+        self.report.head_hash = header.hash.hex()
         self.report.state_root = header.state_root.hex()
         self.report.head_time_ms = header.time_ms
 
@@ -253,9 +324,9 @@ class Audit:
 def _compare_receipts(executed: ExecutedBlock, stored: tuple[bytes, ...]) -> None:
     for index, ours in enumerate(executed.raw_receipts):
         if index >= len(stored) or stored[index] != ours:
-            raise _fault(AuditReason.WRONG_RECEIPT, executed.height, index=index)
+            raise fault_at(executed.height, AuditReason.WRONG_RECEIPT, index=index)
     if len(stored) != len(executed.raw_receipts):
-        raise _fault(AuditReason.WRONG_RECEIPT, executed.height, index=len(executed.raw_receipts))
+        raise fault_at(executed.height, AuditReason.WRONG_RECEIPT, index=len(executed.raw_receipts))
 
 
 def audit(
@@ -268,95 +339,30 @@ def audit(
     now_ms: int | None = None,
     progress: Callable[[int], None] = lambda height: None,
 ) -> Audit:
-    """Audit a whole chain. Fault on the first broken rule; `progress` is told each height that has passed.
-
-    MissingContractVersion if this build lacks a contract that the chain has activated: it could not be checked.
-    """
-    running: Audit | None = None
-    for stored in blocks:
-        if running is None:
-            running = Audit(genesis, runtime, scratch, signatures=signatures, now_ms=now_ms)
-            running.begin(stored)
-        else:
-            running.take(stored)
-        progress(stored.height)
-    if running is None:
-        raise _fault(AuditReason.MISSING_BLOCK, 0, height=0)
-    running.finish()
+    """Audit a whole chain from the genesis on: see `Audit.run`."""
+    running = Audit(genesis, runtime, scratch, signatures=signatures, now_ms=now_ms)
+    running.run(blocks, progress)
     return running
 
 
 # -- a node's whole store ----------------------------------------------------------------------------------------------
 
 
-def stored_blocks(kv: Reader) -> Iterator[StoredBlock]:
-    """The blocks of a node's store, as far as its head says. Fault where one is missing or unreadable."""
+def stored_blocks(kv: Reader, first: int = 0) -> Iterator[StoredBlock]:
+    """The blocks of a node's store from `first` to its head. Fault where one is missing or unreadable."""
     raw_head = kv.get(layout.HEAD)
     if raw_head is None or len(raw_head) != 8:
-        raise _fault(AuditReason.MISSING_BLOCK, 0, height=0)
-    for height in range(int.from_bytes(raw_head, "big") + 1):
+        raise fault_at(0, AuditReason.MISSING_BLOCK, height=0)
+    for height in range(first, int.from_bytes(raw_head, "big") + 1):
         raw = kv.get(layout.of_height(layout.BLOCK, height))
         if raw is None:
-            raise _fault(AuditReason.MISSING_BLOCK, height, height=height)
+            raise fault_at(height, AuditReason.MISSING_BLOCK, height=height)
         raw_receipts = kv.get(layout.of_height(layout.RECEIPTS, height))
         if raw_receipts is None:
-            raise _fault(AuditReason.MISSING_VALUE, height, what="receipts")
+            raise fault_at(height, AuditReason.MISSING_VALUE, what="receipts")
         try:
             receipts = unpack(rules.Receipts, raw_receipts, len(raw_receipts)).items
         except Refused as refused:
             raise Fault.of(refused, height) from None
         certificate = kv.get(layout.of_height(layout.CERTIFICATE, height))
         yield StoredBlock(height, raw, certificate, receipts, kv.get(layout.of_height(layout.VALIDATORS, height)))
-
-
-def compare_store(kv: Reader, audited: KeyValue, progress: Callable[[int], None] = lambda count: None) -> int:
-    """Whether a node's store holds exactly what its blocks give; how many values were compared.
-
-    Fault on the first value that differs, is missing or is too many. Evidence that the node has seen itself is its own.
-    """
-    first, last = b"", b"\xff" * 8
-    theirs = ((k, v) for k, v in kv.scan(first, last) if not k.startswith(layout.EVIDENCE))
-    ours = audited.scan(first, last)
-    count = 0
-    their, our = next(theirs, None), next(ours, None)
-    while their is not None or our is not None:
-        if our is None or (their is not None and their[0] < our[0]):
-            raise _differs(AuditReason.EXTRA_VALUE, their[0] if their else b"")
-        if their is None or our[0] < their[0]:
-            raise _differs(AuditReason.MISSING_VALUE, our[0])
-        if their[1] != our[1]:
-            raise _differs(AuditReason.WRONG_VALUE, our[0])
-        count += 1
-        if count % 1_000 == 0:
-            progress(count)
-        their, our = next(theirs, None), next(ours, None)
-    return count
-
-
-def _differs(reason: AuditReason, key: bytes) -> Fault:
-    height, what = describe(key)
-    return Fault(reason, reason.text("en", {"what": what}), height=height)
-
-
-def describe(key: bytes) -> tuple[int | None, str]:
-    """The height that a key of the store belongs to, where it does, and what it is, for people."""
-    kind, rest = key[:1], key[1:]
-    names = {
-        layout.BLOCK: "block",
-        layout.CERTIFICATE: "certificate",
-        layout.RECEIPTS: "receipts",
-        layout.VALIDATORS: "validator set",
-    }
-    if kind in names and len(rest) == 8:
-        return int.from_bytes(rest, "big"), names[kind]
-    if kind == layout.STATE:
-        return None, f"state row {rest.decode('utf-8', 'replace')}"
-    if kind == layout.NODE:
-        return None, f"state tree node {rest.decode('utf-8', 'replace') or 'at the root'}"
-    if kind == layout.TRANSACTION:
-        return None, f"index entry of transaction {rest.hex()}"
-    if kind == layout.HISTORY:
-        subject, _, place = rest.partition(b"\x00")
-        height = int.from_bytes(place[:8], "big") if len(place) == 14 else None
-        return height, f"history entry of {subject.decode('utf-8', 'replace')}"
-    return None, f"value {key[:24].decode('utf-8', 'replace')}"

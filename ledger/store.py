@@ -50,7 +50,7 @@ class LevelDb:
     def get(self, key: bytes) -> bytes | None:
         try:
             value: bytes | None = self._db.get(key, verify_checksums=True)
-        except plyvel.CorruptionError as error:
+        except plyvel.Error as error:
             raise DamagedStore(str(error)) from None
         return value
 
@@ -58,7 +58,7 @@ class LevelDb:
         try:
             with self._db.iterator(start=start, stop=stop, verify_checksums=True) as pairs:
                 yield from pairs
-        except plyvel.CorruptionError as error:
+        except plyvel.Error as error:
             raise DamagedStore(str(error)) from None
 
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:

@@ -81,7 +81,7 @@ def test_without_a_quorum_nothing_is_acknowledged_and_with_it_all_goes_on(data: 
     assert story.output.count("account_created") == 1
 
     verified = run(
-        "verify", "--genesis", data / "genesis.json", "--url", Localnet(data).urls[1], "--jobs", "1", "--json"
+        "verify", "--genesis", data / "genesis.json", "--url", Localnet(data).urls[1], "--parallel", "1", "--json"
     )
     assert json.loads(verified.stdout)["transactions"] == 2
 

@@ -29,7 +29,7 @@ def run(*arguments: str | Path) -> Result:
 
 
 def verify(network: Network, *arguments: str | Path) -> Result:
-    return run("verify", "--jobs", "1", "--genesis", network.data / "genesis.json", "--json", *arguments)
+    return run("verify", "--parallel", "1", "--genesis", network.data / "genesis.json", "--json", *arguments)
 
 
 @pytest.fixture(scope="module", params=["archive", "jsonl"])
@@ -73,7 +73,7 @@ def test_a_damaged_archive_is_named_with_its_block(network: Network, exported: P
     damaged = tmp_path / "damaged"
     shutil.copy(exported, damaged)
     flip(damaged, exported.stat().st_size // 2)
-    result = run("verify", "--jobs", "1", "--genesis", network.data / "genesis.json", "--archive", damaged)
+    result = run("verify", "--parallel", "1", "--genesis", network.data / "genesis.json", "--archive", damaged)
     assert result.exit_code == 1
     assert "block" in result.output + result.stderr
     assert str(damaged) in result.output + result.stderr
@@ -103,7 +103,7 @@ def test_any_changed_byte_of_a_table_of_the_store_is_found(network: Network, tmp
 
 def test_a_forged_genesis_is_no_proof(network: Network, tmp_path: Path) -> None:
     forged = forged_genesis(network, tmp_path / "forged.json")
-    result = run("verify", "--jobs", "1", "--genesis", forged, "--home", home_of(network), "--json")
+    result = run("verify", "--parallel", "1", "--genesis", forged, "--home", home_of(network), "--json")
     assert result.exit_code == 1
     fault = json.loads(result.stdout)
     assert fault["rule"] == "wrong_genesis"

@@ -8,7 +8,8 @@ import pytest
 
 from contracts.donations import masters
 from ledger import layout
-from ledger.audit import AuditReport, Fault, audit, compare_store, stored_blocks
+from ledger.audit import AuditReport, Fault, audit, stored_blocks
+from ledger.audit_store import compare_store
 from ledger.genesis import Genesis
 from ledger.kv import KeyValue, MemoryKeyValue
 from tests.contracts.world import HACHIOJI, World, account
