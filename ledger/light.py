@@ -21,7 +21,7 @@ from ledger.statetree import StateProof, verify_proof
 from ledger.types import Block, Certificate, Hash, Header, Receipt, Transaction, Validator, ValidatorSet
 
 MAX_CHECKED = 4_096
-"""Header hashes remembered as proved."""
+"""Headers remembered as proved, each with its certificate."""
 
 
 class Untrue(Exception):
@@ -84,7 +84,7 @@ class LightChain:
         self._recovery = genesis.recovery
         self._from: list[int] = [1]
         self._sets: list[ValidatorSet] = [first.next_validators]
-        self._checked: OrderedDict[bytes, None] = OrderedDict()
+        self._checked: OrderedDict[tuple[bytes, Certificate | None], None] = OrderedDict()
 
     @property
     def last_change(self) -> int:
@@ -108,7 +108,8 @@ class LightChain:
     def check_header(self, header: Header, certificate: Certificate | None) -> None:
         """`Untrue` unless the header is proved; `UnknownValidators` if its set is still to be learned."""
         digest = header.hash
-        if digest in self._checked:
+        # With its certificate: another one for the same header must hold by itself.
+        if (digest, certificate) in self._checked:
             return
         if header.chain_id != self.chain_id:
             raise Untrue("the header belongs to another chain")
@@ -125,7 +126,7 @@ class LightChain:
             rules.check_certificate(header, certificate, validators, self._recovery)
         except Refused as refused:
             raise Untrue(f"block {header.height} is not certified: {refused}") from None
-        self._checked[digest] = None
+        self._checked[digest, certificate] = None
         if len(self._checked) > MAX_CHECKED:
             self._checked.popitem(last=False)
 

@@ -41,6 +41,7 @@ def make() -> Iterator[tuple[str, bytes]]:
     sample = make_chain()
     for name, maker in MAKERS.items():
         yield f"{name}.json", as_text(maker(sample))
+    yield "proof.json", proofs.proof_file(sample)
     yield "chain/genesis.json", dump_genesis(sample.genesis).encode()
     yield "chain/expected.json", as_text(proofs.expected(sample))
     with tempfile.TemporaryDirectory() as folder:

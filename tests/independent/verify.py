@@ -1,10 +1,13 @@
-"""An independent reader of Daicho: checks an archive against a genesis. Written from `docs/wire-format.md` alone.
+"""An independent reader of Daicho: checks archives and proofs against a genesis.
+
+Written from `docs/wire-format.md` and `docs/proof-format.md` alone.
 
 It imports nothing of Daicho, only the standard library, `cryptography` and `msgpack`, so that one mistake cannot be in
 both the code and its check. It executes nothing: that receipts and state follow from the transactions is what `daicho
 verify` checks.
 
     python verify.py --genesis genesis.json chain.daicho
+    python verify.py --genesis genesis.json --proof story.json
 
 Exit codes: 0 all holds; 1 a fault, named with its block and rule; 2 it could not be checked.
 """
@@ -470,44 +473,42 @@ class Genesis(NamedTuple):
     recovery: Recovery
 
 
-def hexadecimal(size: int) -> Check:
-    def check(value: Any) -> bytes:
-        need(isinstance(value, str) and len(value) == 2 * size, "bad_genesis", "no hexadecimal key")
-        try:
-            return bytes.fromhex(value)
-        except ValueError:
-            raise Fault("bad_genesis", "no hexadecimal key") from None
-
-    return check
+def hexadecimal(value: Any) -> bytes:
+    need(isinstance(value, str) and re.fullmatch("([0-9a-f]{2})*", value) is not None, "malformed", "no hexadecimal")
+    return bytes.fromhex(value)
 
 
 def named(**fields: Check) -> Check:
-    """An object of `genesis.json` as the list of its fields."""
+    """An object of a JSON file as the list of its fields."""
 
     def check(value: Any) -> list[Any]:
-        need(isinstance(value, dict) and value.keys() == fields.keys(), "bad_genesis", f"not {', '.join(fields)}")
+        need(isinstance(value, dict) and value.keys() == fields.keys(), "malformed", f"not {', '.join(fields)}")
         return [c(value[name]) for name, c in fields.items()]
 
     return check
 
 
 def listed(item: Check) -> Check:
-    return lambda value: [item(v) for v in value] if isinstance(value, list) else need(False, "bad_genesis", "no list")
+    return lambda value: [item(v) for v in value] if isinstance(value, list) else need(False, "malformed", "no list")
 
 
-TEXT, PLAIN_KEY = text(), hexadecimal(32)
+def plain_key(value: Any) -> bytes:
+    return bytes(KEY(hexadecimal(value)))
+
+
+TEXT = text()
 GENESIS = named(
     network=text(r"(?s:.){1,64}"),
     time_ms=TIME,
     organisations=listed(named(code=CODE, name_ja=TEXT, name_en=TEXT)),
     accounts=listed(
-        named(account_id=ACCOUNT_ID, organisation=CODE, roles=listed(TEXT), keys=listed(PLAIN_KEY), revoked=boolean)
+        named(account_id=ACCOUNT_ID, organisation=CODE, roles=listed(TEXT), keys=listed(plain_key), revoked=boolean)
     ),
     nodes=listed(
         named(
             node_id=NODE_ID,
             organisation=CODE,
-            public_key=PLAIN_KEY,
+            public_key=plain_key,
             address=TEXT,
             standing=text("validator|observer|removed"),
         )
@@ -516,7 +517,7 @@ GENESIS = named(
         leader_term_blocks=NUMBER, max_block_transactions=NUMBER, max_block_bytes=NUMBER, heartbeat_ms=NUMBER
     ),
     contracts=listed(named(contract=NAME, version=NUMBER, from_height=HEIGHT)),
-    recovery=named(threshold=NUMBER, keys=listed(PLAIN_KEY)),
+    recovery=named(threshold=NUMBER, keys=listed(plain_key)),
 )
 
 
@@ -802,17 +803,179 @@ def check_inclusion(proof: Inclusion, transaction_id: bytes, members: ValidatorS
     return receipt
 
 
+# -- proof files (docs/proof-format.md) --------------------------------------------------------------------------------
+
+
+def anything(value: Any) -> Any:
+    """A field that the struct's own check judges."""
+    return value
+
+
+PLAIN_HEADER = named(
+    chain_id=hexadecimal,
+    height=anything,
+    parent_hash=hexadecimal,
+    time_ms=anything,
+    proposer=anything,
+    transaction_count=anything,
+    transactions_root=hexadecimal,
+    receipts_root=hexadecimal,
+    state_root=hexadecimal,
+    validators_hash=hexadecimal,
+    next_validators_hash=hexadecimal,
+)
+PLAIN_CERTIFICATE = named(
+    height=anything,
+    round=anything,
+    block_hash=hexadecimal,
+    seals=listed(named(node_id=anything, signature=hexadecimal)),
+)
+PLAIN_PROOF = named(
+    format=text("daicho/proof/1"),
+    chain_id=hexadecimal,
+    kind=text("transaction|subject|state"),
+    about=TEXT,
+    validator_changes=listed(
+        named(
+            header=PLAIN_HEADER,
+            certificate=PLAIN_CERTIFICATE,
+            members=listed(named(node_id=anything, organisation=anything, public_key=hexadecimal)),
+        )
+    ),
+    steps=listed(
+        named(
+            header=PLAIN_HEADER,
+            certificate=optional(PLAIN_CERTIFICATE),
+            index=anything,
+            transaction=hexadecimal,
+            transaction_path=listed(hexadecimal),
+            receipt=hexadecimal,
+            receipt_path=listed(hexadecimal),
+        )
+    ),
+    row=optional(
+        named(
+            header=PLAIN_HEADER,
+            certificate=optional(PLAIN_CERTIFICATE),
+            key=hexadecimal,
+            value=optional(hexadecimal),
+            nodes=listed(hexadecimal),
+        )
+    ),
+)
+
+
+class Row(NamedTuple):
+    header: Header
+    certificate: Certificate | None
+    key: bytes
+    value: bytes | None
+    nodes: tuple[bytes, ...]
+
+
+class Change(NamedTuple):
+    header: Header
+    certificate: Certificate
+    members: tuple[Validator, ...]
+
+
+ROW = struct(Row, HEADER, optional(CERTIFICATE), blob(), optional(blob()), many(blob()))
+CHANGE = struct(Change, HEADER, CERTIFICATE, many(struct(Validator, NODE_ID, CODE, KEY)))
+
+
+class Proved(NamedTuple):
+    """What a proof file proves."""
+
+    kind: str
+    about: str
+    height: int
+    steps: list[str]
+    row: str | None
+
+
+def verify_proof(genesis: Genesis, data: bytes) -> Proved:
+    """Fault unless the file proves what it says."""
+    try:
+        plain = json.loads(data)
+        again = json.dumps(plain, ensure_ascii=False, indent=1).encode()
+    except (ValueError, RecursionError) as error:
+        raise Fault("malformed", str(error)[:80]) from None
+    need(again == data.rstrip(), "malformed", "the file is not as it was made")
+    _, chain_id, kind, about, raw_changes, raw_steps, raw_row = PLAIN_PROOF(plain)
+    need(chain_id == genesis.chain_id, "other_chain")
+    steps: list[Inclusion] = [INCLUSION(step) for step in raw_steps]
+    row: Row | None = None if raw_row is None else ROW(raw_row)
+    heights = [s.header.height for s in steps] + ([row.header.height] if row else [])
+    need(bool(heights), "malformed", "neither a step nor a row")
+    changes: list[Change] = [CHANGE(change) for change in raw_changes]
+    need(all(c.header.height < max(heights) for c in changes), "malformed", "a change that is not needed")
+    sets = _learned_sets(genesis, changes)
+
+    def voting_at(height: int) -> ValidatorSet:
+        return [members for start, members in sets if start <= height][-1] if height > 0 else genesis.validators
+
+    receipts = [_proved_step(genesis, step, voting_at(step.header.height)) for step in steps]
+    if row is not None:
+        _check_proved_header(genesis, row.header, row.certificate, voting_at(row.header.height))
+        check_state(row.header.state_root, row.key, row.value, StateProof(row.nodes))
+    places = [(s.header.height, s.place) for s in steps]
+    ids = [r.transaction_id.hex() for r in receipts]
+    told = all(any(about in event.subjects for event in r.events) for r in receipts)
+    fits = {
+        "transaction": row is None and ids == [about],
+        "subject": row is None and told and places == sorted(set(places)),
+        "state": row is not None and not steps and row.key == about.encode(),
+    }
+    need(fits[kind], "other_claim", "what is proved is not what the file says it is about")
+    value = None if row is None else "no such row" if row.value is None else row.value.hex()
+    return Proved(kind, about, max(heights), ids, value)
+
+
+def _learned_sets(genesis: Genesis, changes: list[Change]) -> list[tuple[int, ValidatorSet]]:
+    """Who votes from which height on."""
+    sets = [(1, genesis.validators)]
+    for change in changes:
+        start, members = sets[-1]
+        need(change.header.height >= start, "malformed", "the changes are not in their order")
+        _check_proved_header(genesis, change.header, change.certificate, members)
+        following = ValidatorSet(change.members)
+        need(set_hash(following) == change.header.next_validators_hash, "wrong_next_validators")
+        sets.append((change.header.height + 1, following))
+    return sets
+
+
+def _check_proved_header(
+    genesis: Genesis, header: Header, certificate: Certificate | None, members: ValidatorSet
+) -> None:
+    need(header.chain_id == genesis.chain_id, "other_chain")
+    if header.height == 0:
+        need(header == genesis.header, "wrong_genesis")
+        return
+    need(header.validators_hash == set_hash(members), "wrong_validators", "a change of the validators is missing")
+    if certificate is None:
+        raise Fault("no_certificate")
+    check_certificate(header, certificate, members, genesis.recovery)
+
+
+def _proved_step(genesis: Genesis, step: Inclusion, members: ValidatorSet) -> Receipt:
+    need(step.header.chain_id == genesis.chain_id, "other_chain")
+    return check_inclusion(step, read_transaction(step.transaction)[0], members, genesis.recovery)
+
+
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Check an archive of a chain against a genesis.")
-    parser.add_argument("archive", type=Path, help="a file that `daicho export` made, of either form")
+    parser = argparse.ArgumentParser(description="Check an archive of a chain, or a proof, against a genesis.")
+    parser.add_argument("file", type=Path, help="a file that `daicho export` made, of either form")
+    parser.add_argument("--proof", action="store_true", help="the file is one that `daicho prove` made")
     parser.add_argument("--genesis", type=Path, required=True, help="the auditor's own copy of genesis.json")
     parser.add_argument("--json", action="store_true", help="the report as JSON")
     given = parser.parse_args(arguments)
     try:
-        report = verify_archive(read_genesis(given.genesis.read_bytes()), given.archive)._asdict()
+        genesis = read_genesis(given.genesis.read_bytes())
+        found = verify_proof(genesis, given.file.read_bytes()) if given.proof else verify_archive(genesis, given.file)
+        report: dict[str, Any] = found._asdict()
     except Fault as fault:
         where = {"rule": fault.rule, "detail": fault.detail, "height": fault.height, "index": fault.index}
         print(json.dumps({"ok": False, **where}) if given.json else f"FAULT: {fault}")

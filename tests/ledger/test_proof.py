@@ -13,6 +13,7 @@ from ledger.light import Inclusion, ValidatorChange
 from ledger.proof import FORMAT, BadProof, Proof, Row, check_proof, row_proof, subject_proof, transaction_proof
 from ledger.types import Transaction
 from tests.independent.chain import Sample, make_chain
+from tests.vector_files.proofs import changes_of, proof_file
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "vectors" / "proof.json"
 
@@ -20,15 +21,6 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "vectors" / "proof.json"
 @pytest.fixture(scope="module")
 def sample() -> Sample:
     return make_chain()
-
-
-def changes_of(chain: Chain) -> list[ValidatorChange]:
-    found: list[ValidatorChange] = []
-    for height, members in chain.validator_changes(0, 100):
-        header, certificate = chain.header(height), chain.certificate(height)
-        assert header is not None and certificate is not None
-        found.append(ValidatorChange(header, certificate, members.members))
-    return found
 
 
 def inclusion(chain: Chain, height: int, index: int) -> tuple[bytes, Inclusion]:
@@ -121,17 +113,9 @@ def test_another_genesis_proves_nothing(sample: Sample) -> None:
 
 
 def test_the_worked_example_of_the_page_is_what_the_code_makes(sample: Sample) -> None:
-    """docs/proof-format.md explains this file; remade by `python -m tests.ledger.test_proof`."""
-    assert EXAMPLE.read_bytes() == example(sample)
+    """docs/proof-format.md explains this file; made by `python -m tests.vectors`."""
+    assert EXAMPLE.read_bytes() == proof_file(sample)
     assert check_proof(EXAMPLE.read_bytes(), sample.genesis).kind == "state"
-
-
-def example(sample: Sample) -> bytes:
-    """An absence after a change of the validators: everything that the form has."""
-    chain, key = sample.chain, b"governance/account/never-issued"
-    nodes = chain.prove_state(key).nodes
-    row = Row(chain.head, chain.certificate(chain.height), key, None, nodes)
-    return row_proof(chain.chain_id, changes_of(chain), row)
 
 
 def test_the_page_names_every_field_of_the_form() -> None:
@@ -139,7 +123,3 @@ def test_the_page_names_every_field_of_the_form() -> None:
     fields = {*Proof.__struct_fields__, *ValidatorChange.__struct_fields__, *Inclusion.__struct_fields__}
     assert {f for f in fields | set(Row.__struct_fields__) if f"`{f}`" not in page} == set()
     assert FORMAT in page
-
-
-if __name__ == "__main__":
-    EXAMPLE.write_bytes(example(make_chain()))

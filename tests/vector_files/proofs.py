@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from ledger import layout, merkle, recovery, rules, statetree
+from ledger.chain import Chain
 from ledger.encoding import encode, pack
-from ledger.light import Inclusion, LightChain, UnknownValidators, Untrue
+from ledger.light import Inclusion, LightChain, UnknownValidators, Untrue, ValidatorChange
+from ledger.proof import Row, row_proof
 from ledger.refusal import Refused
 from ledger.statetree import StateProof
 from ledger.types import Certificate, Header, Seal, Validator, ValidatorSet
@@ -151,12 +153,12 @@ def _inclusion() -> list[dict[str, object]]:
 
 def inclusion(sample: Sample) -> object:
     """Proofs of single transactions, judged by the light chain with the sets up to each height learned."""
+    light = _light(sample)
     found: list[dict[str, object]] = []
 
     def case(about: str, proof: Inclusion, transaction_id: bytes, members: ValidatorSet) -> None:
         try:
-            # A new one each time: it remembers headers that were proved.
-            _light(sample).check_inclusion(proof, transaction_id)
+            light.check_inclusion(proof, transaction_id)
             valid = members.hash == proof.header.validators_hash
         except (Untrue, UnknownValidators):
             valid = False
@@ -164,14 +166,14 @@ def inclusion(sample: Sample) -> object:
                       "proof": pack(proof), "valid": valid})  # fmt: skip
 
     for height, index in ((1, 0), (1, 1), (7, 4), (13, 0), (14, 6)):
-        proof, transaction_id = _inclusion_at(sample, height, index)
+        proof, transaction_id = inclusion_at(sample, height, index)
         case(f"transaction {index} of block {height}", proof, transaction_id, _set_at(sample, height))
-    proof, own = _inclusion_at(sample, 14, 6)
-    other, _ = _inclusion_at(sample, 14, 5)
+    proof, own = inclusion_at(sample, 14, 6)
+    other, _ = inclusion_at(sample, 14, 5)
     members = _set_at(sample, 14)
-    case("another transaction's id", proof, _inclusion_at(sample, 14, 5)[1], members)
+    case("another transaction's id", proof, inclusion_at(sample, 14, 5)[1], members)
     case("the set of an earlier height", proof, own, _set_at(sample, 1))
-    case("a recovery block with the set of an earlier height", *_inclusion_at(sample, 13, 0), _set_at(sample, 1))
+    case("a recovery block with the set of an earlier height", *inclusion_at(sample, 13, 0), _set_at(sample, 1))
     case("another place", replace(proof, index=5), own, members)
     case("another receipt", replace(proof, receipt=other.receipt, receipt_path=other.receipt_path), own, members)
     case("a path cut short", replace(proof, transaction_path=proof.transaction_path[:-1]), own, members)
@@ -183,14 +185,12 @@ def inclusion(sample: Sample) -> object:
 
 def _light(sample: Sample) -> LightChain:
     light = LightChain(sample.genesis)
-    for height, members in sample.chain.validator_changes(0, 100):
-        header, certificate = sample.chain.header(height), sample.chain.certificate(height)
-        if header is not None and certificate is not None:
-            light.learn(header, certificate, members)
+    for change in changes_of(sample.chain):
+        light.learn(change.header, change.certificate, ValidatorSet(change.members))
     return light
 
 
-def _inclusion_at(sample: Sample, height: int, index: int) -> tuple[Inclusion, bytes]:
+def inclusion_at(sample: Sample, height: int, index: int) -> tuple[Inclusion, bytes]:
     chain = sample.chain
     block, raw_receipts = chain.block(height), chain.raw_receipts(height)
     if block is None:
@@ -205,6 +205,23 @@ def _inclusion_at(sample: Sample, height: int, index: int) -> tuple[Inclusion, b
         receipt_path=merkle.prove(raw_receipts, index),
     )
     return proof, chain.receipts(height)[index].transaction_id
+
+
+def changes_of(chain: Chain) -> list[ValidatorChange]:
+    """Every change of the validator set, as proof files carry them."""
+    found: list[ValidatorChange] = []
+    for height, members in chain.validator_changes(0, 100):
+        header, certificate = chain.header(height), chain.certificate(height)
+        if header is not None and certificate is not None:
+            found.append(ValidatorChange(header, certificate, members.members))
+    return found
+
+
+def proof_file(sample: Sample) -> bytes:
+    """The example of docs/proof-format.md: an absence after changes of the validators, everything that the form has."""
+    chain, key = sample.chain, b"governance/account/never-issued"
+    row = Row(chain.head, chain.certificate(chain.height), key, None, chain.prove_state(key).nodes)
+    return row_proof(chain.chain_id, changes_of(chain), row)
 
 
 class _Tree:
