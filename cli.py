@@ -53,6 +53,7 @@ for command in (
     proving.check,
     checking.verify,
     archiving.export,
+    archiving.import_,
     evidence.evidence,
     recovering.recover,
 ):

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Literal, cast
 
 import msgpack
 
+from edge.readable import readable
 from ledger.audit import StoredBlock
 from ledger.chain import Chain
-from ledger.encoding import decode, unpack
 from ledger.refusal import Reason, Refused, Text
 from ledger.rules import MAX_BLOCK_BYTES
-from ledger.schema import to_plain
-from ledger.types import Block, Certificate, Receipt, Transaction
 
 FORMAT = "daicho-archive/1"
 MAX_RECORD_BYTES = 4 * MAX_BLOCK_BYTES
@@ -40,7 +41,15 @@ class ArchiveReason(Reason):
         "{path} is damaged at the record of block {height}: {detail}",
     )
     CUT_SHORT = Text(
-        "{path} はブロック {height} の後で途切れています", "{path} is cut short after block {height}: it has no end"
+        "{path} はブロック {height} の前で途切れています", "{path} is cut short before block {height}: it has no end"
+    )
+    OTHER_CHAIN = Text(
+        "{path} は別の台帳の書き出しです({found}、genesis は {given})",
+        "{path} is the archive of another chain ({found}) than that of the genesis ({given})",
+    )
+    OTHER_PART = Text(
+        "途中の書き出し {path} は、この台帳とブロック {height} で異なります。取り除いてからやり直してください",
+        "the part of an export in {path} differs from this chain at block {height}: remove that file and begin again",
     )
 
 
@@ -57,51 +66,120 @@ def blocks_of(chain: Chain, from_height: int = 0) -> Iterator[StoredBlock]:
 
 
 def write_archive(path: Path, form: Form, chain_id: bytes, blocks: Iterable[StoredBlock]) -> int:
-    """Write an archive, whole or not at all; how many blocks it holds."""
-    building = path.with_name(path.name + ".tmp")
-    records = _binary_records if form == "archive" else _text_records
-    total = hashlib.sha256()
-    count = 0
-    with building.open("wb") as file:
-        for record in records(chain_id, blocks):
-            file.write(record)
-            total.update(record)
-            count += 1
-        file.write(
-            _binary_end(count - 1, total.digest()) if form == "archive" else _text_end(count - 1, total.digest())
-        )
-    building.replace(path)
-    return count - 1
+    """Write an archive from its beginning, whole or not at all; how many blocks it holds."""
+    part_of(path).unlink(missing_ok=True)
+    with ArchiveWriter(path, form, chain_id) as writer:
+        for block in blocks:
+            writer.add(block)
+        return writer.finish()
 
 
-def _binary_records(chain_id: bytes, blocks: Iterable[StoredBlock]) -> Iterator[bytes]:
-    yield _pack({"format": FORMAT, "chain_id": chain_id})
-    for b in blocks:
-        payload = _pack([b.height, b.raw, b.certificate, list(b.receipts or ()), b.validators])
-        yield _pack([payload, hashlib.sha256(payload).digest()])
+def part_of(path: Path) -> Path:
+    """Where an archive is written until it is whole."""
+    return path.with_name(path.name + ".part")
 
 
-def _binary_end(count: int, total: bytes) -> bytes:
-    return _pack({"blocks": count, "sha256": total})
+class ArchiveWriter:
+    """An archive being written to `<path>.part`, moved to `path` when it is finished.
+
+    What an interrupted export has left there is kept up to its last whole record: `count` blocks, of which `last` is
+    the last. `Refused(ArchiveReason)` if it is the part of another chain.
+    """
+
+    def __init__(self, path: Path, form: Form, chain_id: bytes) -> None:
+        self._path, self._form = path, form
+        self._total = hashlib.sha256()
+        self.count = 0
+        self.last: StoredBlock | None = None
+        part = part_of(path)
+        kept = self._take_up(part, chain_id) if part.exists() else 0
+        self._file = part.open("r+b" if kept else "wb")
+        self._file.truncate(kept)
+        self._file.seek(kept)
+        if not kept:
+            self._write(_binary_head(chain_id) if form == "archive" else _text_head(chain_id))
+
+    def __enter__(self) -> ArchiveWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, block: StoredBlock) -> None:
+        self._write(_binary_record(block) if self._form == "archive" else _text_record(block))
+        self.count += 1
+
+    def finish(self) -> int:
+        """Write the end and put the file in its place; how many blocks it holds."""
+        end = _binary_end if self._form == "archive" else _text_end
+        self._file.write(end(self.count, self._total.digest()))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        part_of(self._path).replace(self._path)
+        return self.count
+
+    def _write(self, record: bytes) -> None:
+        self._file.write(record)
+        self._total.update(record)
+
+    def _take_up(self, part: Path, chain_id: bytes) -> int:
+        """Read what is whole of an earlier attempt; how many bytes that is."""
+        reader = ArchiveReader(part)
+        if reader.is_text != (self._form == "jsonl"):
+            return 0
+        kept = 0
+        try:
+            for record in reader.records():
+                if record.block is None:
+                    if record.chain_id is None:
+                        break
+                    if record.chain_id != chain_id:
+                        raise Refused(ArchiveReason.OTHER_PART, path=str(part), height=0)
+                else:
+                    self.count, self.last = self.count + 1, record.block
+                self._total.update(record.raw)
+                kept += len(record.raw)
+        except Refused as refused:
+            if refused.reason is ArchiveReason.OTHER_PART:
+                raise
+        return kept
 
 
 def _pack(value: object) -> bytes:
     return cast(bytes, msgpack.packb(value, use_bin_type=True))
 
 
-def _text_records(chain_id: bytes, blocks: Iterable[StoredBlock]) -> Iterator[bytes]:
-    yield _line({"format": FORMAT, "chain_id": chain_id.hex()})
-    for b in blocks:
-        yield _line(
-            {
-                "height": b.height,
-                "block": b.raw.hex(),
-                "certificate": None if b.certificate is None else b.certificate.hex(),
-                "receipts": [r.hex() for r in b.receipts or ()],
-                "validators": None if b.validators is None else b.validators.hex(),
-                "readable": readable(b),
-            }
-        )
+def _binary_head(chain_id: bytes) -> bytes:
+    return _pack({"format": FORMAT, "chain_id": chain_id})
+
+
+def _binary_record(b: StoredBlock) -> bytes:
+    payload = _pack([b.height, b.raw, b.certificate, list(b.receipts or ()), b.validators])
+    return _pack([payload, hashlib.sha256(payload).digest()])
+
+
+def _binary_end(count: int, total: bytes) -> bytes:
+    return _pack({"blocks": count, "sha256": total})
+
+
+def _text_head(chain_id: bytes) -> bytes:
+    return _line({"format": FORMAT, "chain_id": chain_id.hex()})
+
+
+def _text_record(b: StoredBlock) -> bytes:
+    return _line(
+        {
+            "height": b.height,
+            "block": b.raw.hex(),
+            "certificate": None if b.certificate is None else b.certificate.hex(),
+            "receipts": [r.hex() for r in b.receipts or ()],
+            "validators": None if b.validators is None else b.validators.hex(),
+            "readable": readable(b),
+        }
+    )
 
 
 def _text_end(count: int, total: bytes) -> bytes:
@@ -113,42 +191,22 @@ def _line(value: object) -> bytes:
     return f'{text}{_SUM}{hashlib.sha256(text.encode()).hexdigest()}"}}\n'.encode()
 
 
-def readable(block: StoredBlock) -> dict[str, object]:
-    """The block in plain values: header, certificate, transactions with their arguments and receipts."""
-    whole = unpack(Block, block.raw, len(block.raw))
-    certificate = None if block.certificate is None else unpack(Certificate, block.certificate)
-    receipts = [unpack(Receipt, raw, len(raw)) for raw in block.receipts or ()]
-    transactions = [Transaction.parse(raw) for raw in whole.transactions]
-    return {
-        "hash": whole.header.hash.hex(),
-        "header": to_plain(whole.header),
-        "certificate": to_plain(certificate),
-        "transactions": [readable_transaction(t, r) for t, r in zip(transactions, receipts, strict=True)],
-    }
-
-
-def readable_transaction(transaction: Transaction, receipt: Receipt) -> dict[str, object]:
-    """Who called what with which arguments, and what became of it."""
-    body = transaction.body
-    return {
-        "id": transaction.id.hex(),
-        "sender": body.sender,
-        "contract": body.contract,
-        "method": body.method,
-        "args": _arguments(body.args),
-        "expires_at_ms": body.expires_at_ms,
-        "receipt": to_plain(receipt),
-    }
-
-
-def _arguments(args: bytes) -> object:
-    try:
-        return to_plain(decode(args))
-    except Refused:
-        return args.hex()
-
-
 # -- reading -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it was read: the head has a `chain_id`, a block's record a `block`, the end neither."""
+
+    raw: bytes
+    chain_id: bytes | None = None
+    block: StoredBlock | None = None
+    blocks: object = None
+    total: object = None
+
+
+class _Malformed(Exception):
+    """What is wrong with a record."""
 
 
 class ArchiveReader:
@@ -158,7 +216,7 @@ class ArchiveReader:
         self._path = path
         try:
             with path.open("rb") as file:
-                self._is_text = file.read(1) == b"{"
+                self.is_text = file.read(1) == b"{"
         except OSError as error:
             raise Refused(ArchiveReason.NO_FILE, path=str(path), detail=error.strerror) from None
 
@@ -168,122 +226,164 @@ class ArchiveReader:
             file.seek(max(0, self._path.stat().st_size - 256))
             tail = file.read()
         try:
-            if self._is_text:
+            if self.is_text:
                 return int(json.loads(tail.splitlines()[-1])["blocks"])
             at = tail.rindex(b"\x82\xa6blocks")
             return int(msgpack.unpackb(tail[at:])["blocks"])
-        except (ValueError, KeyError, TypeError, IndexError, msgpack.UnpackException):
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError, msgpack.UnpackException):
             return None
+
+    def chain_id(self) -> bytes:
+        """The chain that the head names."""
+        return next(self.records()).chain_id or b""
+
+    def check_chain(self, chain_id: bytes) -> None:
+        """`Refused(OTHER_CHAIN)` unless the head names this chain."""
+        found = self.chain_id()
+        if found != chain_id:
+            params = {"path": str(self._path), "found": found.hex()[:16], "given": chain_id.hex()[:16]}
+            raise Refused(ArchiveReason.OTHER_CHAIN, height=0, **params)
 
     def blocks(self) -> Iterator[StoredBlock]:
         """The blocks in their order; the end and its sum are checked when the last is taken."""
-        yield from self._text_blocks() if self._is_text else self._binary_blocks()
+        for record in self.records():
+            if record.block is not None:
+                yield record.block
 
-    def _damaged(self, height: int, detail: str) -> Refused:
-        return Refused(ArchiveReason.DAMAGED, path=str(self._path), height=height, detail=detail)
+    def records(self) -> Iterator[Record]:
+        """Head, blocks and end. Each record's own sum is checked when it is read, that of the file at the end."""
+        total, size, height = hashlib.sha256(), 0, 0
+        values = self._text_values() if self.is_text else self._binary_values()
+        while True:
+            try:
+                found = next(values, None)
+                if found is None:
+                    raise Refused(ArchiveReason.CUT_SHORT, path=str(self._path), height=height)
+                value, raw = found
+                record = self._record(value, raw, size == 0, height)
+                if record.chain_id is None and record.block is None:
+                    self._check_end(record, height, total.digest(), size + len(raw))
+                    yield record
+                    return
+            except _Malformed as malformed:
+                if not size:
+                    raise Refused(ArchiveReason.NOT_AN_ARCHIVE, path=str(self._path), height=0) from None
+                detail = str(malformed)
+                raise Refused(ArchiveReason.DAMAGED, path=str(self._path), height=height, detail=detail) from None
+            yield record
+            height += record.block is not None
+            total.update(raw)
+            size += len(raw)
 
-    def _binary_blocks(self) -> Iterator[StoredBlock]:
-        total, height, begun = hashlib.sha256(), 0, False
-        with self._path.open("rb") as file:
+    def _check_end(self, end: Record, height: int, total: bytes, size: int) -> None:
+        if end.blocks != height:
+            raise _Malformed(f"the end says that there are {end.blocks!s:.20} blocks")
+        if end.total != total:
+            raise _Malformed("the sum over the whole file does not fit")
+        if size != self._path.stat().st_size:
+            raise _Malformed("there is something after the end")
+
+    def _record(self, value: object, raw: bytes, is_first: bool, height: int) -> Record:
+        if is_first:
+            chain_id = value.get("chain_id") if isinstance(value, dict) and value.get("format") == FORMAT else None
+            if self.is_text and isinstance(chain_id, str):
+                chain_id = _bytes(chain_id)
+            if not isinstance(chain_id, bytes):
+                raise _Malformed("it has no head")
+            return Record(raw, chain_id=chain_id)
+        match value:
+            case {"blocks": count, "sha256_of_all": str() as total} if self.is_text:
+                return Record(raw, blocks=count, total=_bytes(total))
+            case {"blocks": count, "sha256": total} if not self.is_text:
+                return Record(raw, blocks=count, total=total)
+            case dict() if self.is_text:
+                return Record(raw, block=_text_block(value, height))
+            case [bytes() as payload, bytes() as digest]:
+                return Record(raw, block=_binary_block(payload, digest, height))
+            case _:
+                raise _Malformed("it is not a block's record")
+
+    def _binary_values(self) -> Iterator[tuple[object, bytes]]:
+        """Each msgpack value of the file with its bytes."""
+        with self._path.open("rb") as file, self._path.open("rb") as again:
             stream = msgpack.Unpacker(file, raw=False, max_buffer_size=MAX_RECORD_BYTES)
+            at = 0
             while True:
                 try:
                     value = stream.unpack()
                 except msgpack.OutOfData:
-                    raise Refused(ArchiveReason.CUT_SHORT, path=str(self._path), height=height - 1) from None
-                except (ValueError, msgpack.UnpackException) as error:
-                    raise self._damaged(height, f"not msgpack: {str(error)[:80]}") from None
-                if not begun:
-                    if not isinstance(value, dict) or value.get("format") != FORMAT:
-                        raise Refused(ArchiveReason.NOT_AN_ARCHIVE, path=str(self._path))
-                    begun = True
-                elif isinstance(value, dict):
-                    self._check_end(value.get("blocks"), value.get("sha256"), height, total.digest())
-                    if file.read(1) or stream.tell() != self._path.stat().st_size:
-                        raise self._damaged(height, "there is something after the end")
                     return
-                else:
-                    yield self._binary_block(value, height)
-                    height += 1
-                total.update(_pack(value))
+                except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
+                    raise _Malformed(f"not msgpack: {str(error)[:80]}") from None
+                yield value, again.read(stream.tell() - at)
+                at = stream.tell()
 
-    def _binary_block(self, value: object, height: int) -> StoredBlock:
-        match value:
-            case [bytes() as payload, bytes() as digest]:
-                if hashlib.sha256(payload).digest() != digest:
-                    raise self._damaged(height, "its checksum does not fit")
-                try:
-                    fields = msgpack.unpackb(payload, raw=False)
-                except (ValueError, msgpack.UnpackException):
-                    raise self._damaged(height, "it is not a block's record") from None
-                return self._block(fields, height)
-            case _:
-                raise self._damaged(height, "it is not a block's record")
-
-    def _block(self, fields: object, height: int) -> StoredBlock:
-        match fields:
-            case [
-                int() as number,
-                bytes() as block,
-                (bytes() | None) as certificate,
-                list() as receipts,
-                (bytes() | None) as validators,
-            ] if number == height and all(isinstance(r, bytes) for r in receipts):
-                return StoredBlock(number, block, certificate, tuple(receipts), validators)
-            case _:
-                raise self._damaged(height, "it is not the record of this block")
-
-    def _text_blocks(self) -> Iterator[StoredBlock]:
-        total, height, begun = hashlib.sha256(), 0, False
+    def _text_values(self) -> Iterator[tuple[object, bytes]]:
+        """Each line of the file, as JSON, whose own sum is right."""
         with self._path.open("rb") as file:
             while line := file.readline(MAX_RECORD_BYTES):
-                fields = self._text_record(line, height)
-                if not begun:
-                    if fields.get("format") != FORMAT:
-                        raise Refused(ArchiveReason.NOT_AN_ARCHIVE, path=str(self._path))
-                    begun = True
-                elif "blocks" in fields:
-                    self._check_end(
-                        fields["blocks"], bytes.fromhex(str(fields.get("sha256_of_all"))), height, total.digest()
-                    )
-                    if file.read(1):
-                        raise self._damaged(height, "there is something after the end")
+                if not line.endswith(b"\n"):
                     return
-                else:
-                    yield self._text_block(fields, height)
-                    height += 1
-                total.update(line)
-        raise Refused(ArchiveReason.CUT_SHORT, path=str(self._path), height=height - 1)
+                try:
+                    text, _, rest = line.decode().rpartition(_SUM)
+                    fields = json.loads(line)
+                except (ValueError, RecursionError):
+                    raise _Malformed("it is not a line of JSON") from None
+                if rest != f'{hashlib.sha256(text.encode()).hexdigest()}"}}\n':
+                    raise _Malformed("its checksum does not fit")
+                yield fields, line
 
-    def _text_record(self, line: bytes, height: int) -> dict[str, object]:
-        try:
-            text, _, rest = line.decode().rpartition(_SUM)
-            fields = json.loads(line)
-        except (ValueError, RecursionError):
-            raise self._damaged(height, "it is not a line of JSON") from None
-        if rest != f'{hashlib.sha256(text.encode()).hexdigest()}"}}\n' or not isinstance(fields, dict):
-            raise self._damaged(height, "its checksum does not fit")
-        return fields
 
-    def _text_block(self, fields: dict[str, object], height: int) -> StoredBlock:
-        try:
-            certificate, validators = fields["certificate"], fields["validators"]
-            record = [
-                fields["height"],
-                bytes.fromhex(str(fields["block"])),
-                None if certificate is None else bytes.fromhex(str(certificate)),
-                [bytes.fromhex(r) for r in cast("list[str]", fields["receipts"])],
-                None if validators is None else bytes.fromhex(str(validators)),
-            ]
-        except (KeyError, ValueError, TypeError):
-            raise self._damaged(height, "it is not a block's record") from None
-        block = self._block(record, height)
-        if fields.get("readable") != json.loads(json.dumps(readable(block))):
-            raise self._damaged(height, "its readable part is not what its bytes say")
-        return block
+def _bytes(text: object) -> bytes:
+    try:
+        return bytes.fromhex(str(text))
+    except ValueError:
+        raise _Malformed("it has digits that are not hexadecimal") from None
 
-    def _check_end(self, count: object, digest: object, height: int, total: bytes) -> None:
-        if count != height:
-            raise self._damaged(height, f"the end says that there are {count} blocks")
-        if digest != total:
-            raise self._damaged(height, "the sum over the whole file does not fit")
+
+def _binary_block(payload: bytes, digest: bytes, height: int) -> StoredBlock:
+    if hashlib.sha256(payload).digest() != digest:
+        raise _Malformed("its checksum does not fit")
+    try:
+        fields = msgpack.unpackb(payload, raw=False)
+    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException):
+        raise _Malformed("it is not a block's record") from None
+    return _block(fields, height)
+
+
+def _block(fields: object, height: int) -> StoredBlock:
+    match fields:
+        case [
+            int() as number,
+            bytes() as block,
+            (bytes() | None) as certificate,
+            list() as receipts,
+            (bytes() | None) as validators,
+        ] if number == height and all(isinstance(r, bytes) for r in receipts):
+            return StoredBlock(number, block, certificate, tuple(receipts), validators)
+        case [int() as number, *_]:
+            raise _Malformed(f"it is the record of block {number!s:.20}")
+        case _:
+            raise _Malformed("it is not a block's record")
+
+
+def _text_block(fields: dict[str, object], height: int) -> StoredBlock:
+    try:
+        certificate, validators = fields["certificate"], fields["validators"]
+        record = [
+            fields["height"],
+            _bytes(fields["block"]),
+            None if certificate is None else _bytes(certificate),
+            [_bytes(r) for r in cast("list[str]", fields["receipts"])],
+            None if validators is None else _bytes(validators),
+        ]
+    except (KeyError, TypeError):
+        raise _Malformed("it is not a block's record") from None
+    block = _block(record, height)
+    try:
+        same = fields.get("readable") == json.loads(json.dumps(readable(block)))
+    except (Refused, ValueError) as error:
+        raise _Malformed(f"it cannot be made readable: {str(error)[:100]}") from None
+    if not same:
+        raise _Malformed("its readable part is not what its bytes say")
+    return block

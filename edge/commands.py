@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.archive import readable_transaction
 from edge.client import Committed, DaichoClient, Unavailable
 from edge.keys import read_key
 from edge.localnet import Localnet
+from edge.readable import readable_transaction
 from ledger.contract import Runtime, RuntimeReason
 from ledger.encoding import Value
 from ledger.genesis import Genesis, load_genesis

@@ -16,11 +16,11 @@ from pathlib import Path
 
 from edge.journal import read_journal
 from ledger import layout
-from ledger.audit import AuditReason, Fault, fault_at
+from ledger.audit import AuditReason, Fault, StoredBlock, fault_at
 from ledger.chain import header_of
 from ledger.kv import Reader
 from ledger.refusal import Reason, Refused, Text
-from ledger.store import LevelDb, StoreReason
+from ledger.store import DamagedStore, LevelDb, StoreReason
 
 MARK = "stopped.json"
 JOURNAL = "votes.journal"
@@ -78,6 +78,27 @@ def _check_unused(path: Path) -> None:
 def unreadable(height: int, detail: str) -> Fault:
     """What is stored cannot be read; `height` is the first block that could not be checked."""
     return fault_at(height, AuditReason.UNREADABLE, detail=detail)
+
+
+@contextlib.contextmanager
+def damage_at(height: int) -> Iterator[None]:
+    """What cannot be read is a fault of the block at `height`."""
+    try:
+        yield
+    except DamagedStore as damaged:
+        raise unreadable(height, str(damaged)) from None
+
+
+def as_read(blocks: Iterator[StoredBlock], first: int) -> Iterator[StoredBlock]:
+    """The blocks of a store; what cannot be read is a fault of the next one."""
+    height = first
+    while True:
+        with damage_at(height):
+            stored = next(blocks, None)
+        if stored is None:
+            return
+        yield stored
+        height = stored.height + 1
 
 
 # -- how it ended ------------------------------------------------------------------------------------------------------

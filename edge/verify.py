@@ -10,24 +10,19 @@ import contextlib
 import os
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.archive import ArchiveReader, ArchiveReason
-from edge.stopped import check_journal, check_mark, opened_copy, unreadable
+from edge.signatures import SignatureChecks
+from edge.stopped import as_read, check_journal, check_mark, damage_at, opened_copy
 from ledger import checkpoint, layout
 from ledger.audit import (
     Audit,
     AuditReport,
     Fault,
-    Signatures,
-    SignaturesHere,
     StoredBlock,
-    bad_signature,
     stored_blocks,
 )
 from ledger.audit_store import compare_store
@@ -35,21 +30,13 @@ from ledger.checkpoint import Checkpoint
 from ledger.contract import Runtime
 from ledger.genesis import Genesis
 from ledger.refusal import Reason, Refused, Text
-from ledger.store import DamagedStore, LevelDb
-from ledger.types import Transaction
+from ledger.store import LevelDb
 
 Progress = Callable[[int, int | None], None]
 """Told the height that has passed, and how many there are where that is known."""
 
-MAX_UNDER_WAY = 64
-"""Blocks whose signatures are still being checked elsewhere."""
-
 
 class VerifyReason(Reason):
-    WORKER_LOST = Text(
-        "署名を検証するプロセスが終了しました。メモリーを確認し、--parallel 1 でやり直してください",
-        "a process that checks signatures has ended: look for want of memory, or go on with --parallel 1",
-    )
     NO_FILE = Text("{path} を読めません: {detail}", "{path} cannot be read: {detail}")
     NOT_WRITTEN = Text("{path} を書けません: {detail}", "{path} cannot be written: {detail}")
 
@@ -74,69 +61,29 @@ class Terms:
         return 0 if self.start is None else self.start.height
 
 
-class PooledSignatures:
-    """Signatures checked by other processes, a block at a time, while the next blocks are executed here."""
-
-    def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
-        self._under_way: deque[tuple[int, Sequence[bytes], Future[int | None]]] = deque()
-
-    def check(self, height: int, transactions: Sequence[Transaction]) -> None:
-        if not transactions:
-            return
-        raws = [t.raw for t in transactions]
-        try:
-            future = self._pool.submit(first_unsigned, raws)
-        except BrokenProcessPool:
-            raise Refused(VerifyReason.WORKER_LOST) from None
-        self._under_way.append((height, [t.id for t in transactions], future))
-        while len(self._under_way) > MAX_UNDER_WAY or (self._under_way and self._under_way[0][2].done()):
-            self._take_one()
-
-    def finish(self) -> None:
-        while self._under_way:
-            self._take_one()
-
-    def _take_one(self) -> None:
-        height, ids, future = self._under_way.popleft()
-        try:
-            index = future.result()
-        except BrokenProcessPool:
-            raise Refused(VerifyReason.WORKER_LOST) from None
-        if index is not None:
-            raise bad_signature(height, index, ids[index])
-
-
-def first_unsigned(raws: Sequence[bytes]) -> int | None:
-    """The first of these transactions whose signature is wrong."""
-    return next((i for i, raw in enumerate(raws) if not Transaction.parse(raw).is_signed()), None)
-
-
 @contextlib.contextmanager
-def auditing(terms: Terms) -> Iterator[Audit]:
-    """An audit that has not begun, in a scratch store; if it ends without a fault, its checkpoint is left."""
-    with tempfile.TemporaryDirectory(prefix="daicho-verify-") as folder:
-        scratch = LevelDb(Path(folder) / "scratch", scratch=True)
-        pool = ProcessPoolExecutor(terms.parallel - 1) if terms.parallel > 1 else None
-        signatures: Signatures = SignaturesHere() if pool is None else PooledSignatures(pool)
+def auditing(terms: Terms) -> Iterator[tuple[Audit, SignatureChecks]]:
+    """An audit that has not begun, in a scratch store, and who checks the signatures of the blocks that it gets.
+
+    If it ends without a fault, its checkpoint is left.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="daicho-verify-") as folder,
+        contextlib.closing(LevelDb(Path(folder) / "scratch", scratch=True)) as scratch,
+        SignatureChecks(terms.parallel) as checks,
+    ):
         now_ms = time.time_ns() // 1_000_000
-        try:
-            audit = Audit(
-                terms.genesis, terms.runtime, scratch, signatures=signatures, now_ms=now_ms, start=terms.start
-            )
-            yield audit
-            if terms.leave is not None:
-                write_checkpoint(terms.leave, checkpoint.take(audit.chain, scratch, terms.start))
-        finally:
-            if pool is not None:
-                pool.shutdown(cancel_futures=True)
-            scratch.close()
+        signatures, start = checks.in_audit, terms.start
+        audit = Audit(terms.genesis, terms.runtime, scratch, signatures=signatures, now_ms=now_ms, start=start)
+        yield audit, checks
+        if terms.leave is not None:
+            write_checkpoint(terms.leave, checkpoint.take(audit.chain, scratch, terms.start))
 
 
-def _run(audit: Audit, terms: Terms, blocks: Iterable[StoredBlock], count: int | None) -> None:
-    audit.run(
-        blocks, lambda height: terms.progress(height - terms.first, None if count is None else count - terms.first)
-    )
+def run(audit: Audit, terms: Terms, blocks: Iterable[StoredBlock], last: int | None) -> None:
+    """Audit these blocks, of which the last has the height `last` where that is known."""
+    to_do = None if last is None else last - terms.first
+    audit.run(blocks, lambda height: terms.progress(height - terms.first, to_do))
 
 
 # -- checkpoints -------------------------------------------------------------------------------------------------------
@@ -173,38 +120,18 @@ def verify_store(path: Path, terms: Terms) -> AuditReport:
     Fault names the block, transaction and rule; `Refused` says why it could not be checked. The store is not changed.
     """
     with opened_copy(path) as store:
-        with _damage_at(0):
+        with damage_at(0):
             count = int.from_bytes(store.get(layout.HEAD) or b"", "big")
-        with _damage_at(count):
+        with damage_at(count):
             check_mark(path, store, count)
-        with auditing(terms) as audit:
-            _run(audit, terms, _as_read(stored_blocks(store, terms.first), terms.first), count)
+        with auditing(terms) as (audit, checks):
+            run(audit, terms, checks.ahead(as_read(stored_blocks(store, terms.first), terms.first)), count)
             above = -1 if terms.start is None else terms.start.height
-            with _damage_at(audit.report.height):
+            with damage_at(audit.report.height):
                 compared = compare_store(store, audit.scratch, above=above, head=audit.report.height)
             check_journal(path, audit.report.height)
             audit.report.stored_values = compared
             return audit.report
-
-
-@contextlib.contextmanager
-def _damage_at(height: int) -> Iterator[None]:
-    try:
-        yield
-    except DamagedStore as damaged:
-        raise unreadable(height, str(damaged)) from None
-
-
-def _as_read(blocks: Iterator[StoredBlock], first: int) -> Iterator[StoredBlock]:
-    """The blocks; what cannot be read is a fault of the next one."""
-    height = first
-    while True:
-        with _damage_at(height):
-            stored = next(blocks, None)
-        if stored is None:
-            return
-        yield stored
-        height = stored.height + 1
 
 
 # -- an archive --------------------------------------------------------------------------------------------------------
@@ -214,14 +141,17 @@ def verify_archive(path: Path, terms: Terms) -> AuditReport:
     """Audit an archive of either form."""
     reader = ArchiveReader(path)
     count = reader.count()
-    with auditing(terms) as audit:
-        _run(audit, terms, archived(reader, terms.first), None if count is None else count - 1)
+    with auditing(terms) as (audit, checks):
+        blocks = archived(reader, terms.genesis.chain_id, terms.first)
+        run(audit, terms, checks.ahead(blocks), None if count is None else count - 1)
         return audit.report
 
 
-def archived(reader: ArchiveReader, first: int = 0) -> Iterator[StoredBlock]:
-    """The blocks of an archive from `first` on. Fault where its records are damaged, cut or not those of an archive."""
+def archived(reader: ArchiveReader, chain_id: bytes | None, first: int = 0) -> Iterator[StoredBlock]:
+    """The blocks of an archive from `first` on. Fault where its records are damaged, cut, or of another chain."""
     try:
+        if chain_id is not None:
+            reader.check_chain(chain_id)
         for stored in reader.blocks():
             if stored.height >= first:
                 yield stored

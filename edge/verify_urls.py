@@ -14,7 +14,7 @@ from typing import cast
 
 import msgspec
 
-from edge.verify import Terms, auditing
+from edge.verify import Terms, auditing, run
 from ledger import rules
 from ledger.audit import Audit, AuditReason, AuditReport, Fault, StoredBlock, fault_at
 from ledger.chain import header_of
@@ -71,9 +71,10 @@ def verify_urls(urls: Sequence[str], terms: Terms, *, token: str | None = None) 
         raise Refused(UrlReason.BEHIND, url=urls[0], height=height, expected=terms.first)
     asked = [Asked(url) for url in urls]
     streams = [blocks_over_http(url, height, token, first=terms.first) for url in urls]
-    with auditing(terms) as audit:
-        blocks = _same_everywhere(audit, asked, streams, height)
-        audit.run(blocks, lambda at: terms.progress(at - terms.first, height - terms.first))
+    with auditing(terms) as (audit, checks):
+        # Blocks are read ahead before they are compared: the comparison goes with the audit, whose validators it needs.
+        streams[0] = checks.ahead(streams[0])
+        run(audit, terms, _same_everywhere(audit, asked, streams, height), height)
         return audit.report, asked
 
 

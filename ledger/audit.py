@@ -115,18 +115,14 @@ class StoredBlock:
     certificate: bytes | None
     receipts: tuple[bytes, ...] | None
     validators: bytes | None = None
-    """The set that votes after this block, where the block changed it and the source says so."""
+    """The set that votes after this block, where the block changed it."""
 
 
 class Signatures(Protocol):
-    """Who checks the transactions' signatures: here and now, or elsewhere and a little later."""
+    """Who checks the transactions' signatures: the audit, or somebody else before the block comes to it."""
 
     def check(self, height: int, transactions: Sequence[Transaction]) -> None:
-        """Raise Fault for a wrong signature of this block or, if they are checked later, of an earlier one."""
-        ...
-
-    def finish(self) -> None:
-        """Wait for all that is under way."""
+        """Raise Fault for a wrong signature."""
         ...
 
 
@@ -137,9 +133,6 @@ class SignaturesHere:
         for index, transaction in enumerate(transactions):
             if not transaction.is_signed():
                 raise bad_signature(height, index, transaction.id)
-
-    def finish(self) -> None:
-        pass
 
 
 def bad_signature(height: int, index: int, transaction_id: bytes) -> Fault:
@@ -203,7 +196,6 @@ class Audit:
         self._now_ms = now_ms
         self._genesis = genesis
         self.scratch = scratch
-        self.start = start
         if start is not None:
             restore(start, genesis, scratch)
         self.chain = Chain.open(scratch, genesis)
@@ -217,45 +209,32 @@ class Audit:
         chain has activated: it could not be checked.
         """
         begun = False
-        try:
-            for stored in blocks:
-                if begun:
-                    self.take(stored)
-                else:
-                    self.begin(stored)
-                    begun = True
-                progress(stored.height)
-        except Fault:
-            # Signatures may be checked a little later than the rest: a wrong one in an earlier block is told first.
-            self._signatures.finish()
-            raise
+        for stored in blocks:
+            if begun:
+                self.take(stored)
+            else:
+                self.begin(stored)
+                begun = True
+            progress(stored.height)
         if not begun:
-            if self.start is not None:
-                raise fault_at(self.start.height, AuditReason.ENDS_BEFORE_CHECKPOINT, expected=self.start.height)
+            height = self.chain.height
+            if height:
+                raise fault_at(height, AuditReason.ENDS_BEFORE_CHECKPOINT, expected=height)
             raise fault_at(0, AuditReason.MISSING_BLOCK, height=0)
         self.finish()
 
     def begin(self, stored: StoredBlock) -> None:
-        """The first block must be the one that the auditor's genesis gives, or that the checkpoint was made at."""
-        expected = self.chain.raw_block(self.chain.height)
-        if self.start is not None:
-            if stored.height != self.chain.height or stored.raw != expected:
-                found = rules.block_digest(stored.raw)
-                raise fault_at(
-                    self.chain.height,
-                    AuditReason.OTHER_THAN_CHECKED,
-                    kept=self.chain.head.hash.hex()[:16],
-                    found="unreadable" if found is None else found.hex()[:16],
-                )
+        """The first block: at 0 that of the auditor's genesis, else the one at which what was checked before ends."""
+        height, expected = self.chain.height, self.chain.raw_block(self.chain.height)
+        if stored.height != height or stored.raw != expected:
+            digest = rules.block_digest(stored.raw)
+            found = "unreadable" if digest is None else digest.hex()[:16]
+            known = self.chain.head.hash.hex()[:16]
+            if height:
+                raise fault_at(height, AuditReason.OTHER_THAN_CHECKED, kept=known, found=found)
+            raise fault_at(0, AuditReason.WRONG_GENESIS, given=known, found=found)
+        if height:
             return
-        if stored.height != 0 or stored.raw != expected:
-            found = rules.block_digest(stored.raw)
-            raise fault_at(
-                0,
-                AuditReason.WRONG_GENESIS,
-                found="unreadable" if found is None else found.hex()[:16],
-                given=self.chain.head.hash.hex()[:16],
-            )
         if stored.certificate or stored.receipts or stored.validators:
             raise fault_at(0, AuditReason.EXTRA_VALUE, what="certificate, receipt or set of the genesis block")
         self.report.blocks += 1
@@ -280,13 +259,12 @@ class Audit:
             _compare_receipts(executed, stored.receipts)
         changed = executed.block.header.next_validators_hash != executed.block.header.validators_hash
         self.report.validator_changes += changed
-        if stored.validators is not None and not (changed and stored.validators == pack(executed.next_validators)):
+        if stored.validators != (pack(executed.next_validators) if changed else None):
             raise fault_at(height, AuditReason.WRONG_VALUE, what="validator set")
         self.chain.commit(executed, certificate)
         self._count(executed, certificate)
 
     def finish(self) -> AuditReport:
-        self._signatures.finish()
         self.report.validators = list(self.chain.validators.ids)
         return self.report
 

@@ -29,7 +29,7 @@ from edge.verify_urls import Asked, verify_urls
 from ledger.audit import AuditReport, Fault
 from ledger.contract import MissingContractVersion, Runtime
 from ledger.genesis import load_genesis
-from ledger.refusal import BrokenInvariant, Refused
+from ledger.refusal import BrokenInvariant, Reason, Refused
 
 NOT_CHECKED = 2
 
@@ -41,12 +41,17 @@ class Unchecked(Failure):
 
 
 @contextlib.contextmanager
-def told_if_unchecked(as_json: bool) -> Iterator[None]:
-    """Whatever keeps an audit from its end, but a fault, becomes a sentence with its remedy and exit code 2."""
+def told_if_unchecked(as_json: bool, refusals: type[Reason] | None = None) -> Iterator[None]:
+    """Whatever keeps an audit from its end, but a fault, becomes a sentence with its remedy and exit code 2.
+
+    `refusals`: what the command itself refuses, with exit code 1 as everywhere.
+    """
     try:
         yield
     except Refused as refused:
         reason, params = refused.reason, refused.params
+        if refusals is not None and isinstance(reason, refusals):
+            raise
         texts = reason.text("ja", params), reason.text("en", params)
         raise Unchecked(reason.code, *texts, params, as_json=as_json) from None
     except MissingContractVersion as missing:
@@ -123,7 +128,7 @@ def verify(
                 else:
                     report, asked = verify_urls(urls, terms)
         except Fault as fault:
-            _tell(fault, as_json)
+            tell_fault(fault, as_json)
     seconds = time.monotonic() - started
     nodes = [asdict(node) for node in asked]
     show(
@@ -135,7 +140,8 @@ def verify(
     )
 
 
-def _tell(fault: Fault, as_json: bool) -> NoReturn:
+def tell_fault(fault: Fault, as_json: bool) -> NoReturn:
+    """The fault, and exit code 1."""
     found = {
         "ok": False,
         "rule": fault.rule,

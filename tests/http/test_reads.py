@@ -16,7 +16,7 @@ from edge.archive import blocks_of
 from edge.http.blocks import BlockFrame
 from edge.http.limits import MAX_BUCKETS, ReadPolicy, TokenBuckets, is_loopback
 from edge.http.settings import HttpSettings, Rate
-from edge.verify import blocks_over_http
+from edge.verify_urls import blocks_over_http
 from ledger import merkle, rules
 from ledger.encoding import unpack
 from ledger.schema import from_plain
