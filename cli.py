@@ -120,18 +120,34 @@ def demo(runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | 
         raise click.exceptions.Exit(REFUSED)
 
 
-@main.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@with_runtime
-def app(runtime: Runtime, arguments: tuple[str, ...]) -> None:
-    """The applications: run one, make its first administrator (`daicho app --help`)."""
-    # They have dependencies of their own, which a node does without.
-    try:
-        commands = importlib.import_module("apps.command").app
-    except ModuleNotFoundError as error:
-        remedy = "pip install 'daicho[apps]'"
-        raise click.ClickException(f"the applications are not installed ({error.name}). Remedy: {remedy}") from None
-    commands.main(args=list(arguments), prog_name="daicho app", obj=runtime)
+class Applications(Commands):
+    """The applications' commands, imported when one is asked for: a node does without their dependencies."""
+
+    def _loaded(self) -> click.Group:
+        try:
+            group: click.Group = importlib.import_module("apps.command").app
+        except ModuleNotFoundError as error:
+            remedy = "pip install 'daicho[apps]'"
+            raise click.ClickException(f"the applications are not installed ({error.name}). Remedy: {remedy}") from None
+        return group
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return self._loaded().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self._loaded().get_command(ctx, cmd_name)
+
+
+@main.group(cls=Applications)
+def app() -> None:
+    """The applications: run one, make its first administrator.
+
+    \b
+    Begin with:
+      daicho app sample > supplies.toml
+      daicho app add-admin --config supplies.toml --email yamada@city.example.lg.jp --municipality 132012
+      daicho app run --config supplies.toml
+    """
 
 
 @main.command()

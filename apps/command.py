@@ -9,22 +9,15 @@ import click
 
 from apps import serving
 from apps.common.pdf import MissingFont
-from edge.console import Commands, existing_file, json_option, show, with_runtime
+from edge.console import existing_file, json_option, show, with_runtime
 from ledger.contract import Runtime
 
 SAMPLE = Path(__file__).parent / "sample.toml"
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group()
 def app() -> None:
-    """The applications: relief supplies.
-
-    \b
-    Begin with:
-      daicho app sample > supplies.toml
-      daicho app add-admin --config supplies.toml --email yamada@city.example.lg.jp --municipality 132012
-      daicho app run --config supplies.toml
-    """
+    """What `daicho app` has (`cli.py`)."""
 
 
 config_option = click.option("--config", type=existing_file, required=True, help="The application's TOML file.")
@@ -32,7 +25,12 @@ config_option = click.option("--config", type=existing_file, required=True, help
 
 @app.command()
 def sample() -> None:
-    """A configuration to begin with, every key explained."""
+    """A configuration to begin with, every key explained.
+
+    \b
+    Example:
+      daicho app sample > supplies.toml
+    """
     click.echo(SAMPLE.read_text(encoding="utf-8"), nl=False)
 
 

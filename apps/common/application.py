@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -38,6 +37,7 @@ from ledger.refusal import Text
 KIT = web.AppKey("kit", Kit)
 SWEEP_S = 600.0
 RESTART_S = 2.0
+END_AGAIN_S = 1.0
 MAX_LETTERS = 2_000
 FORM_USE_LIFETIME_MS = 7 * 24 * 60 * 60 * 1000
 
@@ -228,15 +228,20 @@ def _workers(site: Site, kit: Kit) -> Callable[[web.Application], AsyncIterator[
             jobs += [(f"{site.name} {i}", partial(job, kit)) for i, job in enumerate(site.background)]
         tasks = [asyncio.create_task(_kept_up(name, job), name=name) for name, job in jobs]
         yield
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        await _end(tasks)
         await sink.stop()
         kit.database.close()
 
     return running
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    pending = set(tasks)
+    while pending:
+        # A library may swallow a cancellation (`asyncio.wait_for` can, before Python 3.12): then it is asked again.
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=END_AGAIN_S)
 
 
 async def _kept_up(name: str, job: Callable[[], Awaitable[None]]) -> None:

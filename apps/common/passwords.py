@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from weakref import WeakKeyDictionary
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -11,17 +12,22 @@ PARALLEL = 2
 """Each takes 64 MiB and tens of milliseconds: a flood of sign-ins must not take the machine."""
 
 _hasher = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
-_turns = asyncio.Semaphore(PARALLEL)
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _turn() -> asyncio.Semaphore:
+    """A semaphore belongs to one event loop."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(PARALLEL))
 
 
 async def hash_password(password: str) -> str:
-    async with _turns:
+    async with _turn():
         return await asyncio.to_thread(_hasher.hash, password)
 
 
 async def is_password(password_hash: str, password: str) -> bool:
     """Whether it is the password. An empty hash (no such account) costs the same time and is never right."""
-    async with _turns:
+    async with _turn():
         return await asyncio.to_thread(_check, password_hash, password)
 
 
