@@ -9,7 +9,7 @@ FONT := /usr/share/fonts/truetype/bizud-gothic
 PACKAGES := python3-venv chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format simulate functions bench packages tools clean
+.PHONY: help demo test lint format simulate flips functions bench packages tools clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ format: $(VENV)/ready ## lay the code out
 
 simulate: $(VENV)/ready ## whole clusters under faults from seeds: make simulate SEEDS=1000
 	$(BIN)/python -m tests.simulator --seeds $(SEEDS) --mutants
+
+flips: $(VENV)/ready ## 2,000 random single-byte changes each of archives, a data directory and its values: all must be found
+	DAICHO_FLIPS=2000 $(BIN)/python -m pytest -s -n 0 tests/audit/test_flips.py
 
 functions: $(VENV)/ready ## the function table of the applications: id, behaviour, tests, missing
 	$(BIN)/python -m tests.functions
