@@ -1,4 +1,4 @@
-"""Running nodes audited over HTTP: split views are found with height and evidence, and what cannot be checked is said."""
+"""Running nodes audited over HTTP: split views are found with their evidence, what cannot be checked is said."""
 
 from __future__ import annotations
 
