@@ -144,8 +144,8 @@ class ChainMaker:
         seals = tuple(Seal(n, self.validators[n].sign(payload)) for n in ("node-1", "node-2", "node-3"))
         certificate = Certificate(made.height, 0, made.digest, seals)
         self.chain.commit(made, certificate)
-        for receipt in made.receipts:
-            if receipt.done and "need" in receipt.result:
+        for transaction, receipt in zip(made.transactions, made.receipts, strict=True):
+            if receipt.done and transaction.body.method == "register_need":
                 self.open_needs.append(str(receipt.result["need"]))
         return StoredBlock(made.height, made.raw, pack(certificate), made.raw_receipts)
 
