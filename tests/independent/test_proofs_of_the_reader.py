@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from ledger.genesis import dump_genesis
+from ledger import statetree
+from ledger.genesis import dump_genesis, genesis_block
 from ledger.light import Inclusion
 from ledger.proof import BadProof, Row, check_proof, row_proof, subject_proof, transaction_proof
+from ledger.types import Certificate, Seal
+from ledger.votes import commit_payload
 from tests import vectors
 from tests.independent import verify
-from tests.independent.chain import Sample, make_chain
+from tests.independent.chain import Sample, key_of, make_chain
 from tests.vector_files.proofs import changes_of, inclusion_at
 
 SUBJECT = "node:niijima"
@@ -187,6 +191,54 @@ def test_both_refuse_a_row_that_lies(sample: Sample, genesis: verify.Genesis) ->
     needless = rewritten(absent, needless_change)
     assert [both_refuse(sample, genesis, data) for data in (hidden, invented)] == ["not_proved", "not_proved"]
     assert both_refuse(sample, genesis, needless) == "malformed"
+
+
+def early(sample: Sample) -> bytes:
+    """The proof of the first transaction: no change of the validators is needed for it."""
+    step, transaction_id = inclusion_at(sample, 1, 0)
+    return transaction_proof(sample.chain.chain_id, changes_of(sample.chain), step, transaction_id)
+
+
+def test_both_refuse_changes_that_are_not_needed(sample: Sample, genesis: verify.Genesis) -> None:
+    needed = json.loads(of_row(sample, b"governance/account/clerk"))["validator_changes"]
+    assert json.loads(early(sample))["validator_changes"] == []
+    for some in (needed, needed[:1]):
+        plain = {**json.loads(early(sample)), "validator_changes": some}
+        data = json.dumps(plain, ensure_ascii=False, indent=1).encode() + b"\n"
+        assert both_refuse(sample, genesis, data) == "malformed"
+
+
+def test_a_row_of_the_genesis_needs_no_certificate_and_no_other_header_will_do(
+    sample: Sample, genesis: verify.Genesis
+) -> None:
+    first = sample.chain.header(0)
+    rows = dict(genesis_block(sample.genesis).writes)
+    made = statetree.update(lambda path: None, rows)
+    key = b"governance/node/oshima"
+    assert first is not None and made.root == first.state_root
+    nodes = statetree.prove(made.writes.get, key).nodes
+    proof = row_proof(sample.chain.chain_id, [], Row(first, None, key, rows[key], nodes))
+    assert verify.verify_proof(genesis, proof).height == check_proof(proof, sample.genesis).height == 0
+    only = statetree.update(lambda path: None, {key: b"\x90"})
+    forged = Row(replace(first, state_root=only.root), None, key, b"\x90", (only.writes[b""] or b"",))
+    assert both_refuse(sample, genesis, row_proof(sample.chain.chain_id, [], forged)) == "wrong_genesis"
+    later = Row(replace(first, height=1), None, key, rows[key], nodes)
+    assert both_refuse(sample, genesis, row_proof(sample.chain.chain_id, [], later)) == "no_certificate"
+
+
+def test_what_the_same_validators_signed_on_another_chain_proves_nothing(
+    sample: Sample, genesis: verify.Genesis
+) -> None:
+    step, transaction_id = inclusion_at(sample, 1, 0)
+    header = replace(step.header, chain_id=bytes(32))
+    payload = commit_payload(header.chain_id, 1, 0, header.hash)
+    seals = tuple(Seal(n, key_of(n).sign(payload)) for n in ("hachioji", "hachioji-2", "oshima"))
+    certificate = Certificate(1, 0, header.hash, seals)
+    moved = replace(step, header=header, certificate=certificate)
+    data = transaction_proof(sample.chain.chain_id, [], moved, transaction_id)
+    assert both_refuse(sample, genesis, data) == "other_chain"
+    row = Row(header, certificate, b"k", None, ())
+    assert both_refuse(sample, genesis, row_proof(sample.chain.chain_id, [], row)) == "other_chain"
 
 
 def test_the_reader_checks_the_example_of_the_page_as_a_program(capsys: pytest.CaptureFixture[str]) -> None:
