@@ -8,7 +8,6 @@ every transaction executed again. With one process, and with all cores. The targ
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -22,7 +21,7 @@ from pathlib import Path
 import click
 
 import contracts
-from benchmarks.latency import LIBRARIES, commit, processor, signature_checks_per_s
+from benchmarks.machine import commit, conditions, processor, signature_checks_per_s
 from edge.archive import ArchiveWriter
 from edge.verify import Terms, verify_archive
 from ledger.audit import StoredBlock
@@ -67,9 +66,7 @@ class Figures:
     """To the signature rate of one core; the target is 0.5."""
     machine: str
     processors: int
-    system: str
     python: str
-    libraries: dict[str, str]
     commit: str
     seed: int
     load_before: float
@@ -191,9 +188,7 @@ def run(folder: Path, blocks: int, size: int, seed: int) -> Figures:
         all_cores_ratio=round(cores / checks, 2),
         machine=processor(),
         processors=os.cpu_count() or 0,
-        system=platform.platform(),
         python=platform.python_version(),
-        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
         commit=commit(),
         seed=seed,
         load_before=round(load_before, 2),
@@ -218,10 +213,8 @@ def main(blocks: int, size: int, seed: int, as_json: bool) -> None:
     )
     click.echo(f"  one process   {f.one_process_per_s}/s, {f.one_process_ratio} of the signature rate of one core")
     click.echo(f"  all cores     {f.all_cores_per_s}/s, {f.all_cores_ratio} (target {TARGET})")
-    click.echo(f"  {f.signature_checks_per_s} signature checks/s on one core")
-    click.echo(f"  {f.machine}, {f.processors} processors, load {f.load_before} before the run")
-    click.echo(f"  commit {f.commit}, seed {f.seed}, Python {f.python}, {f.system}")
-    click.echo("  " + ", ".join(f"{name} {version}" for name, version in f.libraries.items()))
+    for line in conditions(f.seed, f.signature_checks_per_s, f.load_before):
+        click.echo(line)
 
 
 if __name__ == "__main__":
