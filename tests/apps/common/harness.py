@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from html import unescape
@@ -123,7 +124,12 @@ class Browser:
         self.base = base
         self.page = Seen(0, base, "", {})
 
+    before_get: Callable[[], Awaitable[None]] | None = None
+    """Awaited before every page: for applications whose pages follow the chain a moment later."""
+
     async def get(self, path: str, *, follow: bool = True, headers: Mapping[str, str] | None = None) -> Seen:
+        if self.before_get is not None:
+            await self.before_get()
         async with self._session.get(urljoin(self.base, path), allow_redirects=follow, headers=headers) as response:
             return await self._see(response)
 
@@ -140,7 +146,14 @@ class Browser:
         async with self._session.post(
             urljoin(self.base, path), data=form, allow_redirects=follow, headers=headers
         ) as response:
-            return await self._see(response)
+            await self._see(response)
+        for _ in range(300):
+            if not follow or "/sent/" not in self.page.url:
+                break
+            # The chain has not answered yet (a busy machine): the page looks again by itself, and so do we.
+            await asyncio.sleep(0.1)
+            await self.get(self.page.url)
+        return self.page
 
     async def send(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from apps.common import accounts
 from apps.common.tables import Mail
 from apps.common.web import Kit
+from apps.donations.copy import copied_height
 from apps.donations.site import make_site
 from apps.donations.tables import BoxToken, Contact
 from ledger.refusal import Text
@@ -74,7 +76,14 @@ class Relief:
     @asynccontextmanager
     async def as_(self, email: str = "") -> AsyncIterator[Browser]:
         async with self.running.browser(email) as browser:
+            browser.before_get = self.copied
             yield browser
+
+    async def copied(self) -> None:
+        """Until the application's copy shows all that is in the chain: what one did, the others see a moment later."""
+        async with asyncio.timeout(30):
+            while await self.kit.database.read(copied_height) < len(self.chain.blocks):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
 
     def mails(self, kind: str) -> list[Mail]:
         return list(self.kit.database.read_now(lambda s: s.scalars(select(Mail).where(Mail.kind == kind)).all()))

@@ -91,6 +91,7 @@ async def test_the_whole_story(browser: Browser, relief: Relief, width: int, jav
         asked = await letter(relief, "hanako@example.jp", "送付依頼" if language == "ja" else "Please send")
         link = re.search(r"http://\S+", asked.body)
         assert link is not None
+        await relief.copied()
         await giver.goto(relief.running.base + link[0].removeprefix("http://127.0.0.1"))
         await look(giver, "my-request")
         async with giver.expect_download() as downloading:
@@ -109,6 +110,7 @@ async def test_the_whole_story(browser: Browser, relief: Relief, width: int, jav
             await expect(staff.get_by_role("status")).not_to_be_empty()
         await look(staff, "received")
         await letter(relief, "hanako@example.jp", "物資受領" if language == "ja" else "Received")
+        await relief.copied()
         await staff.goto(f"{relief.running.base}/arrivals")
         await expect(staff.locator("main table tbody tr")).to_have_count(2)
         await look(staff, "arrivals")
@@ -140,6 +142,7 @@ async def register_need(page: Page, relief: Relief, look: Look) -> str:
 
 async def pledge_first(page: Page, relief: Relief, need: str, look: Look) -> str:
     """D3b, in three taps: the row, the form, done."""
+    await relief.copied()
     await page.goto(f"{relief.running.base}/needs")
     await look(page, "needs")
     await page.locator(f"a.button[href='/needs/{need}/first-pledge']").first.click()
@@ -161,6 +164,7 @@ async def pledge_first(page: Page, relief: Relief, need: str, look: Look) -> str
 
 
 async def ask(page: Page, relief: Relief, need: str, offer: str, look: Look) -> str:
+    await relief.copied()
     await page.goto(f"{relief.running.base}/needs/{need}")
     await look(page, "need-pledged")
     await page.locator(f"a[href^='/offers/{offer}/request']").click()
