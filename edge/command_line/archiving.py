@@ -16,6 +16,7 @@ from edge.console import (
     existing_file,
     existing_folder,
     json_option,
+    language,
     show,
     url_option,
     with_runtime,
@@ -27,6 +28,7 @@ from edge.readable import Selection, moment_ms, rows
 from edge.terminal import counting
 from ledger.audit import Fault
 from ledger.contract import Runtime
+from ledger.refusal import Refused
 
 writable_file = click.Path(path_type=Path, dir_okay=False)
 
@@ -80,6 +82,7 @@ def export(
     is_extract = form == "csv" or bool(contracts or from_ or until)
     if is_extract and form == "archive":
         raise click.UsageError("an archive holds the whole chain: with --contract, --from or --until name --format")
+    selection = Selection(contracts, _moment_ms(from_, end=False), _moment_ms(until, end=True))
     source: contextlib.AbstractContextManager[Source]
     if home is not None:
         source = of_home(home)
@@ -89,30 +92,38 @@ def export(
         source = of_urls(urls_of(data, urls))
     try:
         with source as chain, counting(as_json) as progress:
-            if is_extract or form == "csv":
-                row_form: Literal["jsonl", "csv"] = "csv" if form == "csv" else "jsonl"
-                from_ms = None if from_ is None else moment_ms(from_, end=False)
-                until_ms = None if until is None else moment_ms(until, end=True)
-                selection = Selection(contracts, from_ms, until_ms)
-                count = export_rows(rows(chain.blocks(0), selection, runtime), target, row_form)
-                said, kept = f"{count} transactions", 0
+            if is_extract:
+                found = rows(chain.blocks(0), selection, runtime)
+                count = export_rows(found, target, "csv" if form == "csv" else "jsonl")
+                counts, said = {"transactions": count}, f"{count} transactions"
             else:
                 done = export_archive(chain, target, "jsonl" if form == "jsonl" else "archive", progress)
-                count, kept = done.blocks, done.kept
-                said = f"{count} blocks" + (f" ({kept} of them from before the interruption)" if kept else "")
+                counts = {"blocks": done.blocks, "kept": done.kept}
+                kept = f" ({done.kept} of them from before the interruption)" if done.kept else ""
+                said = f"{done.blocks} blocks{kept}"
     except Fault as fault:
         tell_fault(fault, as_json)
     with target.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     size = target.stat().st_size
-    check = "prove each row: daicho prove TRANSACTION" if is_extract else f"daicho verify --archive {target}"
-    found = {"file": str(target), "bytes": size, "sha256": digest}
+    check = (
+        "daicho prove TRANSACTION, for each row"
+        if is_extract
+        else f"daicho verify --archive {target} --genesis GENESIS"
+    )
     show(
         as_json,
-        {**found, "transactions": count} if is_extract else {**found, "blocks": count, "kept": kept},
+        {"file": str(target), "bytes": size, "sha256": digest, **counts},
         f"{said} in {target} ({size} bytes, SHA-256 {digest})",
-        f"Check it: {check} --genesis GENESIS",
+        f"Check it: {check}",
     )
+
+
+def _moment_ms(text: str | None, *, end: bool) -> int | None:
+    try:
+        return None if text is None else moment_ms(text, end=end)
+    except Refused as refused:
+        raise click.BadParameter(refused.reason.text(language(), refused.params)) from None
 
 
 @click.command("import")
