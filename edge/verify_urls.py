@@ -7,6 +7,8 @@ each of them showed there, with its certificate, is the evidence.
 from __future__ import annotations
 
 import http.client
+import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from ledger.types import Certificate
 HTTP_TIMEOUT_S = 30.0
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 PAGE_BLOCKS = 200
+MAX_ERROR_BYTES = 4_096
 
 
 class UrlReason(Reason):
@@ -177,8 +180,19 @@ def _fetch(url: str, height: int, count: int, token: str | None) -> tuple[int, l
         with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S) as answer:
             data = answer.read(MAX_ANSWER_BYTES)
             return int(cast("str", answer.headers["X-Daicho-Height"])), list(_entries_of(data))
+    except urllib.error.HTTPError as error:
+        raise Refused(UrlReason.NO_ANSWER, url=url, detail=f"{error.code} {_message(error)}") from None
     except (OSError, http.client.HTTPException, ValueError, TypeError, msgspec.DecodeError) as error:
         raise Refused(UrlReason.NO_ANSWER, url=url, detail=str(error)[:200]) from None
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    """What the node says, in the one JSON form of its errors."""
+    try:
+        told = json.loads(error.read(MAX_ERROR_BYTES))["error"]["message"]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, RecursionError):
+        return error.reason
+    return str(told)[:200]
 
 
 def _entries_of(data: bytes) -> Iterator[_Entry]:
