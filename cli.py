@@ -1,7 +1,7 @@
 """The command line: `daicho`. The commands of `edge/command_line/` put together with the contracts and the node.
 
-Exit codes: 0 done; 1 refused, or a fault was found; 2 wrong usage; 3 no node answered in time or no quorum;
-130 ended by Ctrl-C. Every command takes `--json`; then errors are JSON too, on standard error.
+Exit codes: 0 done; 1 refused, or a fault was found; 2 wrong usage, or it could not be checked; 3 no node answered in
+time or no quorum; 130 ended by Ctrl-C. Every command takes `--json`; then errors are JSON too, on standard error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 import contracts
 import node as daicho_node
 from contracts.donations.shipments import commitment
-from edge.command_line import archiving, asking, checking, evidence, networks, proving, recovering
+from edge.command_line import archiving, asking, checking, evidence, networks, proving, recovering, snapshots
 from edge.console import REFUSED, Commands, json_option, nodes_option, show, with_runtime
 from edge.demo import DemoPlan, run_once, stay_up
 from edge.init import CONFIG_NAME
@@ -54,6 +54,7 @@ for command in (
     checking.verify,
     archiving.export,
     archiving.import_,
+    snapshots.snapshot,
     evidence.evidence,
     recovering.recover,
 ):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from edge.runtime import NodeRuntime, Wait, now
 from ledger.chain import Chain
 from ledger.contract import Runtime
+from ledger.kv import Reader
 from ledger.registry import NODES
 from ledger.rules import ExecutedBlock
 from ledger.types import Transaction, ValidatorSet
@@ -87,6 +89,10 @@ class NodeView(Protocol):
         """Until the head is at `height`; False if it is not in time."""
         ...
 
+    def frozen(self) -> AbstractContextManager[Reader]:
+        """The whole store as it stands now, while the node goes on."""
+        ...
+
     def evidence(self) -> Sequence[tuple[bytes, bytes]]:
         """The pairs of conflicting votes that this node keeps (rule 12), in their byte form."""
         ...
@@ -149,6 +155,9 @@ class RunningNode:
 
     async def wait_for_height(self, height: int, timeout_s: float) -> bool:
         return await self._node.wait_for_height(height, timeout_s)
+
+    def frozen(self) -> AbstractContextManager[Reader]:
+        return self._node.frozen()
 
     def evidence(self) -> Sequence[tuple[bytes, bytes]]:
         return [(row.first, row.second) for row in self._node.evidence_rows()]

@@ -10,6 +10,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -20,7 +21,7 @@ from edge.wire import MAX_GOSSIP, Blocks, PeerMessage, Status, Transactions, dec
 from ledger import layout, registry
 from ledger.chain import Chain
 from ledger.encoding import Wire, pack, unpack
-from ledger.kv import KeyValue, after_prefix
+from ledger.kv import Reader, Store, after_prefix
 from ledger.refusal import Reason, Refused, Text
 from ledger.rules import ExecutedBlock
 from ledger.types import Certificate, Transaction, TransactionReason
@@ -77,7 +78,7 @@ class _Arrival:
 class NodeRuntime:
     """A running node, as the HTTP API and `node.py` see it."""
 
-    def __init__(self, kv: KeyValue, chain: Chain) -> None:
+    def __init__(self, kv: Store, chain: Chain) -> None:
         self.chain = chain
         self.kv = kv
         self.counters: Counter[str] = Counter(equivocations=len(self.evidence_rows()))
@@ -101,6 +102,10 @@ class NodeRuntime:
     def wire(self, replica: Replica, peers: Peers) -> None:
         self._replica = replica
         self._peers = peers
+
+    def frozen(self) -> AbstractContextManager[Reader]:
+        """The whole store as it stands now, while the node goes on."""
+        return self.kv.frozen()
 
     @property
     def replica(self) -> Replica:

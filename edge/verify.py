@@ -26,6 +26,7 @@ from ledger.audit import (
     stored_blocks,
 )
 from ledger.audit_store import compare_store
+from ledger.chain import first_height
 from ledger.checkpoint import Checkpoint
 from ledger.contract import Runtime
 from ledger.genesis import Genesis
@@ -37,6 +38,11 @@ Progress = Callable[[int, int | None], None]
 
 
 class VerifyReason(Reason):
+    BEGINS_LATER = Text(
+        "{path} はスナップショットから始まり、ブロック {first} 以降しかありません。別のノードを検証してください",
+        "{path} began with a snapshot and has only the blocks from {first} on. Remedy: verify another node or an "
+        "archive, or go on from a checkpoint at block {first} or later",
+    )
     NO_FILE = Text("{path} を読めません: {detail}", "{path} cannot be read: {detail}")
     NOT_WRITTEN = Text("{path} を書けません: {detail}", "{path} cannot be written: {detail}")
 
@@ -124,6 +130,8 @@ def verify_store(path: Path, terms: Terms) -> AuditReport:
             count = int.from_bytes(store.get(layout.HEAD) or b"", "big")
         with damage_at(count):
             check_mark(path, store, count)
+        if first_height(store) > terms.first:
+            raise Refused(VerifyReason.BEGINS_LATER, path=str(path), first=first_height(store))
         with auditing(terms) as (audit, checks):
             run(audit, terms, checks.ahead(as_read(stored_blocks(store, terms.first), terms.first)), count)
             above = -1 if terms.start is None else terms.start.height

@@ -135,6 +135,11 @@ class Chain:
         return self._head.height
 
     @property
+    def first_height(self) -> int:
+        """From which height on every block is here: 0 unless the store began with a snapshot."""
+        return first_height(self._kv)
+
+    @property
     def validators(self) -> ValidatorSet:
         """The set that votes at the height after the head."""
         return self._validators
@@ -247,6 +252,11 @@ class Chain:
     def prove_receipt(self, location: Location) -> tuple[bytes, ...]:
         """The way from the receipts root of its block to the receipt."""
         return merkle.prove(self.raw_receipts(location.height), location.index)
+
+
+def first_height(kv: Reader) -> int:
+    """From which height on a store has every block: 0 unless it began with a snapshot (`ledger/snapshot.py`)."""
+    return int.from_bytes(kv.get(layout.FIRST) or b"", "big")
 
 
 def stored_chain_id(kv: Reader) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -18,6 +19,12 @@ class Reader(Protocol):
 class KeyValue(Reader, Protocol):
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:
         """All of the batch or none of it, on disk when this returns. None deletes."""
+        ...
+
+
+class Store(KeyValue, Protocol):
+    def frozen(self) -> AbstractContextManager[Reader]:
+        """Everything as it stands now, whatever is written meanwhile."""
         ...
 
 
@@ -36,6 +43,12 @@ class MemoryKeyValue:
         high = bisect_left(self._keys, stop)
         for key in self._keys[low:high]:
             yield key, self._values[key]
+
+    @contextmanager
+    def frozen(self) -> Iterator[Reader]:
+        copy = MemoryKeyValue()
+        copy._values, copy._keys = dict(self._values), list(self._keys)
+        yield copy
 
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:
         for key, value in batch.items():

@@ -17,6 +17,8 @@ EVIDENCE = b"e"
 
 HEAD = META + b"head"
 """The height of the last block, eight bytes."""
+FIRST = META + b"first"
+"""From which height on every block is here, eight bytes; not there unless the store began with a snapshot."""
 GENESIS = META + b"genesis"
 """The canonical bytes of the genesis."""
 

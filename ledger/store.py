@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import plyvel
 
+from ledger.kv import Reader
 from ledger.refusal import BrokenInvariant, Reason, Refused, Text
 
 
@@ -61,6 +64,15 @@ class LevelDb:
         except plyvel.Error as error:
             raise DamagedStore(str(error)) from None
 
+    @contextmanager
+    def frozen(self) -> Iterator[Reader]:
+        """The store as it stands now, whatever is written meanwhile."""
+        snapshot = self._db.snapshot()
+        try:
+            yield _Frozen(snapshot)
+        finally:
+            snapshot.close()
+
     def write(self, batch: Mapping[bytes, bytes | None]) -> None:
         with self._db.write_batch(sync=self._sync) as writes:
             for key, value in batch.items():
@@ -71,3 +83,22 @@ class LevelDb:
 
     def close(self) -> None:
         self._db.close()
+
+
+class _Frozen:
+    def __init__(self, snapshot: Any) -> None:
+        self._snapshot = snapshot
+
+    def get(self, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = self._snapshot.get(key, verify_checksums=True)
+        except plyvel.Error as error:
+            raise DamagedStore(str(error)) from None
+        return value
+
+    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            with self._snapshot.iterator(start=start, stop=stop, verify_checksums=True) as pairs:
+                yield from pairs
+        except plyvel.Error as error:
+            raise DamagedStore(str(error)) from None

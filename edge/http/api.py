@@ -32,6 +32,8 @@ class Api:
     recent: RecentBlocks
     streams: set[asyncio.Task[object]] = field(default_factory=set)
     """Event streams open: they are ended when the node stops."""
+    snapshots: int = 0
+    """Snapshots being sent."""
     waiting: int = 0
     """Requests that wait for a block."""
     document: bytes = b""

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from edge.http.api import Api
 from edge.http.errors import ApiReason
-from edge.http.names import ARCHIVE_TYPE, JSON, OCTETS
+from edge.http.names import ARCHIVE_TYPE, JSON, OCTETS, SNAPSHOT_TYPE
 from edge.http.parameters import LIMIT
 from edge.http.routing import Answer, Content, Handler, HeightText, Parameter, Route, answer, given, octets
 from edge.http.shapes import (
@@ -22,10 +22,13 @@ from edge.http.shapes import (
     ValidatorChanges,
     ValidatorsView,
 )
+from edge.snapshot import stream
+from ledger.chain import Chain
 from ledger.encoding import Wire, pack
 from ledger.light import ValidatorChange
 from ledger.refusal import BrokenInvariant, Refused
 from ledger.rules import Receipts
+from ledger.snapshot import records
 from ledger.types import Block, Receipt, Transaction
 
 MAX_ARCHIVE_BLOCKS = 2_000
@@ -60,7 +63,14 @@ def _height(api: Api, request: web.Request) -> int:
     height = api.node.chain.height if text == "head" else int(text)
     if height > api.node.chain.height:
         raise Refused(ApiReason.NO_BLOCK, height=height)
+    check_here(api.node.chain, height)
     return height
+
+
+def check_here(chain: Chain, height: int) -> None:
+    """`Refused(BEFORE_FIRST)` if the block lies before the snapshot with which this node began."""
+    if height <= chain.height and chain.raw_block(height) is None:
+        raise Refused(ApiReason.BEFORE_FIRST, height=height, first=chain.first_height)
 
 
 def block_at(api: Api, request: web.Request) -> tuple[int, Block, bytes]:
@@ -123,6 +133,7 @@ async def headers(api: Api, request: web.Request) -> web.StreamResponse:
     """GET /v1/headers"""
     first, limit = given(request, FROM, int), given(request, LIMIT, int)
     chain = api.node.chain
+    check_here(chain, first)
     found: list[HeaderView] = []
     for height in range(first, min(first + limit, chain.height + 1)):
         one = chain.header(height)
@@ -137,6 +148,7 @@ async def archive(api: Api, request: web.Request) -> web.StreamResponse:
     """GET /v1/archive: blocks one after the other, each behind its length."""
     first, limit = given(request, FROM, int), given(request, COUNT, int)
     chain = api.node.chain
+    check_here(chain, first)
     response = web.StreamResponse(headers={"Content-Type": ARCHIVE_TYPE, "X-Daicho-Height": str(chain.height)})
     await response.prepare(request)
     size = 0
@@ -152,6 +164,25 @@ async def archive(api: Api, request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(0)
     await response.write_eof()
     return response
+
+
+async def snapshot(api: Api, request: web.Request) -> web.StreamResponse:
+    """GET /v1/snapshot: the state as of the head, with what a new node needs to go on from there."""
+    if api.snapshots:
+        raise Refused(ApiReason.TOO_MANY_WAITING, count=api.snapshots)
+    api.snapshots += 1
+    try:
+        with api.node.frozen() as store:
+            response = web.StreamResponse(headers={"Content-Type": SNAPSHOT_TYPE})
+            await response.prepare(request)
+            for part in stream(records(store)):
+                await response.write(part)
+                # A large state leaves the event loop to the consensus between records.
+                await asyncio.sleep(0)
+            await response.write_eof()
+            return response
+    finally:
+        api.snapshots -= 1
 
 
 async def validators(api: Api, request: web.Request) -> web.StreamResponse:
@@ -183,7 +214,7 @@ def _of_block(path: str, name: str, about: str, handler: Handler, content: Conte
         handler,
         parameters=(HEIGHT,),
         answers={200: Answer(about, (content,))},
-        errors=(ApiReason.NO_BLOCK, *errors),
+        errors=(ApiReason.NO_BLOCK, ApiReason.BEFORE_FIRST, *errors),
         tag="blocks",
     )
 
@@ -221,6 +252,7 @@ ROUTES = (
         headers,
         parameters=(FROM, LIMIT),
         answers={200: Answer("The headers.", (Content(JSON, HeaderPage),))},
+        errors=(ApiReason.BEFORE_FIRST,),
         tag="blocks",
     ),
     Route(
@@ -233,6 +265,18 @@ ROUTES = (
         archive,
         parameters=(FROM, COUNT),
         answers={200: Answer("The blocks.", (Content(ARCHIVE_TYPE),))},
+        errors=(ApiReason.BEFORE_FIRST,),
+        tag="blocks",
+    ),
+    Route(
+        "GET",
+        "/v1/snapshot",
+        "getSnapshot",
+        "The state as of this node's head, with the blocks of the last hour and the changes of the validator set: a "
+        "new node begins with it (`daicho snapshot restore`). One at a time.",
+        snapshot,
+        answers={200: Answer("The snapshot.", (Content(SNAPSHOT_TYPE),))},
+        errors=(ApiReason.TOO_MANY_WAITING,),
         tag="blocks",
     ),
     Route(

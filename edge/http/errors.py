@@ -48,6 +48,10 @@ class ApiReason(Reason):
     )
     NO_TRANSACTION = Text("取引 {id} は見つかりません", "there is no transaction {id}, neither committed nor waiting")
     NO_BLOCK = Text("ブロック {height} はまだありません", "there is no block {height} on this node")
+    BEFORE_FIRST = Text(
+        "ブロック {height} はこのノードにありません(スナップショットから始まり、{first} 以降を持っています)",
+        "block {height} is not on this node: it began with a snapshot and has blocks from {first} on. Ask another node",
+    )
     NO_CERTIFICATE = Text(
         "ブロック {height} に証明書はありません", "block {height} has no certificate: the genesis needs none"
     )
@@ -77,6 +81,7 @@ STATUS: Mapping[Reason, int] = {
     ApiReason.TOO_MANY_WAITING: 503,
     ApiReason.NO_TRANSACTION: 404,
     ApiReason.NO_BLOCK: 404,
+    ApiReason.BEFORE_FIRST: 503,
     ApiReason.NO_CERTIFICATE: 404,
     ApiReason.HEIGHT_NOT_REACHED: 503,
     ApiReason.NOT_READY: 503,

@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 
 from edge.http.api import Api
+from edge.http.blocks import check_here
 from edge.http.errors import ApiReason
 from edge.http.names import EVENT_STREAM
 from edge.http.routing import Answer, Content, Parameter, Route, given
@@ -110,6 +111,7 @@ async def stream(api: Api, request: web.Request) -> web.StreamResponse:
     position = position_after(resume, api.node.chain.height)
     # A reader that comes from a node further ahead waits here until this one is as far: nothing comes twice.
     await api.reach(position.height - 1, REACH_MS)
+    check_here(api.node.chain, position.height)
     if len(api.streams) >= api.settings.max_streams:
         raise Refused(ApiReason.TOO_MANY_WAITING, count=len(api.streams))
     task = asyncio.current_task()
@@ -173,6 +175,6 @@ EVENTS = Route(
     stream,
     parameters=(AFTER, LAST_EVENT_ID, CONTRACT, SUBJECT),
     answers={200: Answer("The stream; the data of each message is JSON.", (Content(EVENT_STREAM, StreamEvent),))},
-    errors=(ApiReason.TOO_MANY_WAITING, ApiReason.HEIGHT_NOT_REACHED),
+    errors=(ApiReason.TOO_MANY_WAITING, ApiReason.HEIGHT_NOT_REACHED, ApiReason.BEFORE_FIRST),
     tag="events",
 )

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ from ledger.contract import Runtime
 from ledger.crypto import SigningKey
 from ledger.encoding import Value, encode
 from ledger.genesis import Genesis
-from ledger.kv import MemoryKeyValue
+from ledger.kv import MemoryKeyValue, Reader
 from ledger.refusal import Refused
 from ledger.rules import ExecutedBlock
 from ledger.types import Certificate, Seal, Transaction, TransactionBody, TransactionReason
@@ -80,7 +80,8 @@ class FakeNode:
         self.network = network
         self.node_id = node_id
         self.runtime: Runtime = Runtime([Governance()])
-        self.chain = Chain.open(MemoryKeyValue(), network.genesis)
+        self.kv = MemoryKeyValue()
+        self.chain = Chain.open(self.kv, network.genesis)
         self.pool: dict[bytes, Transaction] = {}
         self.accepts: Refused | Exception | None = None
         """What every submission gets instead of being taken."""
@@ -110,6 +111,9 @@ class FakeNode:
             certificate_days_left=None,
         )
         return replace(status, **self.changes)
+
+    def frozen(self) -> AbstractContextManager[Reader]:
+        return self.kv.frozen()
 
     async def submit(self, transaction: Transaction, wait: Wait, timeout_s: float) -> int | None:
         if self.accepts is not None:
