@@ -1,9 +1,9 @@
 """From a snapshot's file to a node that votes: a state of many keys restored, and a node of four begun with it.
 
-`python -m benchmarks.snapshot`. The state is made here (accounts, one row each and the index rows beside them), the snapshot
-is written, proved and restored into a new store; measured are writing, restoring (reading, every signature and root
-checked, the tree built again, all of it on disk) and opening. Then four nodes run; one is wiped, begins with the snapshot of
-another, and the time is taken until it votes again while writes go on.
+`python -m benchmarks.snapshot`. The state is made here (accounts), the snapshot is written, proved and restored into a new
+store; measured are writing, restoring (reading, every certificate and root checked, the tree built again) and opening. Then
+four nodes run; one is wiped, begins with the snapshot of another, and the time is taken until it votes again while writes
+go on.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from edge.watch import Watch, states
 from ledger import layout
 from ledger.chain import Chain
 from ledger.crypto import SigningKey
+from ledger.encoding import Value
 from ledger.kv import after_prefix
 from ledger.snapshot import Restore, records
 from ledger.store import LevelDb
@@ -92,7 +93,7 @@ async def join_seconds(folder: Path) -> float:
 
             async def write(number: int) -> None:
                 public_key = SigningKey(number.to_bytes(32, "big")).public_key
-                args = {"account": f"clerk-{number}", "roles": ["donations.shelter"], "keys": [public_key]}
+                args: dict[str, Value] = {"account": f"clerk-{number}", "roles": ["donations.shelter"], "keys": [public_key]}
                 await client.submit_until_committed(client.sign(key, account, "governance", "create_account", args))
 
             for number in range(20):

@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from edge.config import load_config
+from edge.init import CONFIG_NAME
 from edge.journal import read_journal
 from ledger import layout
 from ledger.audit import AuditReason, Fault, StoredBlock, fault_at
@@ -37,6 +39,14 @@ class StoppedReason(Reason):
         "{path} を検証用に複製できません: {detail}。TMPDIR に空きのある場所を指定してください",
         "{path} cannot be copied for the audit: {detail}. Remedy: set TMPDIR to a disk with room, or read rights to it",
     )
+
+
+def store_of(folder: Path) -> Path:
+    """The store in a node's home, or in a copy of its data alone. `Refused` if it is neither."""
+    for store in (folder, folder / "ledger"):
+        if (store / "CURRENT").exists():
+            return store
+    return load_config(folder / CONFIG_NAME).store
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ class TerminalProgress:
         self._drawn_at = 0.0
         self._started = time.monotonic()
         self._counting_since = 0.0
+        self._counting_from = 0
         self._counting_to = 0
 
     def __enter__(self) -> TerminalProgress:
@@ -48,12 +49,13 @@ class TerminalProgress:
     def done(self, count: int, total: int) -> None:
         now = time.monotonic()
         if self._counting_since == 0.0 or total != self._counting_to:
-            self._counting_since, self._counting_to = now, total
+            self._counting_since, self._counting_from, self._counting_to = now, count, total
         if self._quiet or not sys.stderr.isatty() or (now - self._drawn_at < REDRAW_EVERY_S and count < total):
             return
         self._drawn_at, self._bar = now, True
         filled = BAR_WIDTH * min(count, total) // max(total, 1)
-        left = "" if count >= total else f", {_remaining(count, total, now - self._counting_since)}"
+        done = count - self._counting_from
+        left = "" if count >= total else f", {_remaining(done, total - count, now - self._counting_since)}"
         self._write(f"\r\x1b[K          [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {count} of {total}{left}")
 
     def _end_bar(self) -> None:
@@ -66,11 +68,11 @@ class TerminalProgress:
         sys.stderr.flush()
 
 
-def _remaining(count: int, total: int, seconds: float) -> str:
-    """How long the rest takes at the rate so far."""
-    if count <= 0 or seconds < 0.5:
+def _remaining(done: int, to_do: int, seconds: float) -> str:
+    """How long the rest takes at the rate so far: `done` in `seconds`."""
+    if done <= 0 or seconds < 0.5:
         return "…"
-    left = int(seconds * (total - count) / count) + 1
+    left = int(seconds * to_do / done) + 1
     return f"about {left} s left" if left < 120 else f"about {left // 60} min left"
 
 

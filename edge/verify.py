@@ -26,7 +26,7 @@ from ledger.audit import (
     stored_blocks,
 )
 from ledger.audit_store import compare_store
-from ledger.chain import first_height
+from ledger.chain import Chain, first_height
 from ledger.checkpoint import Checkpoint
 from ledger.contract import Runtime
 from ledger.genesis import Genesis
@@ -59,7 +59,7 @@ class Terms:
     start: Checkpoint | None = None
     """Where an earlier audit stood."""
     leave: Path | None = None
-    """Where a checkpoint of this audit's end is written, if it finds no fault."""
+    """Where a checkpoint of how far this audit came is written, if it finds no fault."""
 
     @property
     def first(self) -> int:
@@ -71,7 +71,7 @@ class Terms:
 def auditing(terms: Terms) -> Iterator[tuple[Audit, SignatureChecks]]:
     """An audit that has not begun, in a scratch store, and who checks the signatures of the blocks that it gets.
 
-    If it ends without a fault, its checkpoint is left.
+    If it ends without a fault, or is interrupted, a checkpoint of how far it came is left.
     """
     with (
         tempfile.TemporaryDirectory(prefix="daicho-verify-") as folder,
@@ -81,9 +81,19 @@ def auditing(terms: Terms) -> Iterator[tuple[Audit, SignatureChecks]]:
         now_ms = time.time_ns() // 1_000_000
         signatures, start = checks.in_audit, terms.start
         audit = Audit(terms.genesis, terms.runtime, scratch, signatures=signatures, now_ms=now_ms, start=start)
-        yield audit, checks
-        if terms.leave is not None:
-            write_checkpoint(terms.leave, checkpoint.take(audit.chain, scratch, terms.start))
+        try:
+            yield audit, checks
+        except KeyboardInterrupt:
+            # What stands in the scratch store has been checked: the next audit need not begin again.
+            _leave(terms, scratch)
+            raise
+        _leave(terms, scratch)
+
+
+def _leave(terms: Terms, scratch: LevelDb) -> None:
+    if terms.leave is not None:
+        # As it is on disk: an interruption may have come between writing a block and standing at it.
+        write_checkpoint(terms.leave, checkpoint.take(Chain(scratch, terms.genesis), scratch, terms.start))
 
 
 def run(audit: Audit, terms: Terms, blocks: Iterable[StoredBlock], last: int | None) -> None:

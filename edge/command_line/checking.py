@@ -12,7 +12,6 @@ from typing import NoReturn
 
 import click
 
-from edge.config import load_config
 from edge.console import (
     REFUSED,
     Failure,
@@ -22,7 +21,7 @@ from edge.console import (
     show,
     with_runtime,
 )
-from edge.init import CONFIG_NAME
+from edge.stopped import store_of
 from edge.terminal import audit_lines, counting, fault_lines
 from edge.verify import Terms, read_checkpoint, verify_archive, verify_store
 from edge.verify_urls import Asked, verify_urls
@@ -70,7 +69,9 @@ def told_if_unchecked(as_json: bool, refusals: type[Reason] | None = None) -> It
 
 @click.command()
 @click.option("--genesis", type=existing_file, required=True, help="The auditor's own copy, not one from the data.")
-@click.option("--home", type=existing_folder, help="The folder of a stopped node. It is not changed.")
+@click.option(
+    "--home", type=existing_folder, help="The folder of a stopped node, or a copy of its data; it is only read."
+)
 @click.option("--archive", type=existing_file, help="A file that `daicho export` made.")
 @click.option("--url", "urls", multiple=True, help="A running node; with several, they must show the same blocks.")
 @click.option(
@@ -84,7 +85,7 @@ def told_if_unchecked(as_json: bool, refusals: type[Reason] | None = None) -> It
 @click.option(
     "--checkpoint",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="If there is no fault, write here what the next audit needs to go on.",
+    help="If there is no fault, or Ctrl-C ends it, write here what the next audit needs to go on.",
 )
 @json_option
 @with_runtime
@@ -122,7 +123,7 @@ def verify(
                 terms = Terms(known, runtime, progress, parallel, start, checkpoint)
                 report: AuditReport
                 if home is not None:
-                    report = verify_store(load_config(home / CONFIG_NAME).store, terms)
+                    report = verify_store(store_of(home), terms)
                 elif archive is not None:
                     report = verify_archive(archive, terms)
                 else:

@@ -12,11 +12,13 @@ import pytest
 import contracts
 from ledger import merkle, rules
 from ledger.audit import Audit, Fault, StoredBlock, audit, stored_blocks
+from ledger.chain import Chain
 from ledger.checkpoint import Checkpoint, dump_checkpoint, load_checkpoint, take
 from ledger.encoding import pack, unpack
 from ledger.kv import MemoryKeyValue
 from ledger.refusal import Refused
-from ledger.types import Block, Transaction
+from ledger.rules import ExecutedBlock
+from ledger.types import Block, Certificate, Transaction
 from tests.audit.chains import Chains, fault, run, served, verify
 from tests.contracts.world import HACHIOJI, World, account
 
@@ -72,6 +74,26 @@ def test_checkpoints_follow_on_each_other(chains: Chains, checkpoint: Path) -> N
     direct, steps = (load_checkpoint((chains.folder / n).read_bytes()) for n in ("direct", "in-steps"))
     assert sorted(direct.recent, key=pack) == sorted(steps.recent, key=pack)
     assert all_but_recent(direct) == all_but_recent(steps)
+
+
+def test_an_interrupted_audit_leaves_how_far_it_came(chains: Chains, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C at block 10, between writing it and standing at it."""
+    target, whole = chains.folder / "interrupted", chains.archive("interrupted.daicho")
+    commit = Chain.commit
+
+    def interrupts(chain: Chain, executed: ExecutedBlock, certificate: Certificate) -> None:
+        head = chain.head
+        commit(chain, executed, certificate)
+        if executed.height == 10:
+            chain._head = head
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Chain, "commit", interrupts)
+    assert verify(chains.genesis, "--archive", whole, "--checkpoint", target).exit_code == 130
+    monkeypatch.undo()
+    result = verify(chains.genesis, "--archive", whole, "--from-checkpoint", target)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["from_height"] == 10
 
 
 def all_but_recent(checkpoint: Checkpoint) -> tuple[object, ...]:

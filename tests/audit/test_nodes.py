@@ -188,6 +188,12 @@ def test_a_store_that_a_node_uses_is_not_touched(chains: Chains) -> None:
     assert verify(chains.genesis, "--home", home).exit_code == 0
 
 
+def test_a_copy_of_the_data_alone_is_enough(chains: Chains) -> None:
+    data = chains.home("data-alone") / "data"
+    for place in (data, data / "ledger"):
+        assert verify(chains.genesis, "--home", place).exit_code == 0
+
+
 def test_an_audit_leaves_the_data_as_it_was(chains: Chains) -> None:
     home = chains.home("evidence")
     before = {p: p.read_bytes() for p in home.rglob("*") if p.is_file()}
