@@ -44,8 +44,8 @@ def compare_store(
 
 def _values(kv: Reader, above: int) -> Pairs:
     for key, value in kv.scan(b"", b"\xff" * 8):
-        if key.startswith(layout.EVIDENCE):
-            continue
+        if key.startswith(layout.EVIDENCE) or (key == layout.FIRST and above >= 0):
+            continue  # what it has seen itself, and where its blocks begin, are a node's own
         height = height_of(key, value)
         if height is None or height > above:
             yield key, value

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import contracts
-from ledger import merkle, rules
+from ledger import layout, merkle, rules
 from ledger.audit import Audit, Fault, StoredBlock, audit, stored_blocks
 from ledger.chain import Chain
 from ledger.checkpoint import Checkpoint, dump_checkpoint, load_checkpoint, take
@@ -18,6 +18,7 @@ from ledger.encoding import pack, unpack
 from ledger.kv import MemoryKeyValue
 from ledger.refusal import Refused
 from ledger.rules import ExecutedBlock
+from ledger.snapshot import Restore, records
 from ledger.types import Block, Certificate, Transaction
 from tests.audit.chains import Chains, fault, run, served, verify
 from tests.contracts.world import HACHIOJI, World, account
@@ -94,6 +95,24 @@ def test_an_interrupted_audit_leaves_how_far_it_came(chains: Chains, monkeypatch
     result = verify(chains.genesis, "--archive", whole, "--from-checkpoint", target)
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["from_height"] == 10
+
+
+def test_a_node_that_began_with_a_snapshot_is_audited_from_a_checkpoint_on(chains: Chains, checkpoint: Path) -> None:
+    kv = MemoryKeyValue()
+    taken = Restore(chains.sample.genesis, kv)
+    for record in records(chains.sample.kv):
+        taken.take(pack(record))
+    taken.finish()
+    home = chains.home("from-a-snapshot", kv)
+    # Its first block has no block before it, so what it follows from cannot be checked: that is no fault, and no pass.
+    result = verify(chains.genesis, "--home", home)
+    assert result.exit_code == 2 and json.loads(result.stderr)["error"]["code"] == "begins_later"
+    result = verify(chains.genesis, "--home", home, "--from-checkpoint", checkpoint)
+    assert result.exit_code == 0, result.output + result.stderr
+    key = layout.of_height(layout.RECEIPTS, AT + 1)
+    kv.write({key: (kv.get(key) or b"")[:-1] + b"\xc0"})
+    result = verify(chains.genesis, "--home", chains.home("altered-snapshot", kv), "--from-checkpoint", checkpoint)
+    assert fault(result)[0] == AT + 1
 
 
 def all_but_recent(checkpoint: Checkpoint) -> tuple[object, ...]:
