@@ -1,9 +1,9 @@
 """From a snapshot's file to a node that votes: a state of many keys restored, and a node of four begun with it.
 
-`python -m benchmarks.snapshot`. The state is made here (accounts), the snapshot is written, proved and restored into a new
-store; measured are writing, restoring (reading, every certificate and root checked, the tree built again) and opening. Then
-four nodes run; one is wiped, begins with the snapshot of another, and the time is taken until it votes again while writes
-go on.
+`python -m benchmarks.snapshot`. The state is made here (accounts), the snapshot is written, proved and restored into a
+new store; measured are writing, restoring (reading, every certificate and root checked, the tree built again) and opening.
+Then four nodes run; one is wiped, begins with the snapshot of another, and the time is taken until it votes again while
+writes go on.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ async def join_seconds(folder: Path) -> float:
 
             async def write(number: int) -> None:
                 public_key = SigningKey(number.to_bytes(32, "big")).public_key
-                args: dict[str, Value] = {"account": f"clerk-{number}", "roles": ["donations.shelter"], "keys": [public_key]}
+                name, roles = f"clerk-{number}", ["donations.shelter"]
+                args: dict[str, Value] = {"account": name, "roles": list(roles), "keys": [public_key]}
                 await client.submit_until_committed(client.sign(key, account, "governance", "create_account", args))
 
             for number in range(20):
