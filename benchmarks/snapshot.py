@@ -1,9 +1,9 @@
 """From a snapshot's file to a node that votes: a state of many keys restored, and a node of four begun with it.
 
-`python -m benchmarks.snapshot`. The state is made here (accounts), the snapshot is written, proved and restored into a
-new store; measured are writing, restoring (every certificate and root checked, the tree built again) and opening. Then
-four nodes run; one is wiped, begins with the snapshot of another, and the time is taken until it votes again while writes
-go on.
+`python -m benchmarks.snapshot`. The state is made here (accounts), the snapshot is written, proved and restored
+into a new store; measured are writing, restoring (every certificate and root checked, the tree built again) and
+opening. Then four nodes run; one is wiped, begins with the snapshot of another, and the time is taken until it
+votes again while writes go on.
 """
 
 from __future__ import annotations
