@@ -172,7 +172,8 @@ def audit_lines(report: AuditReport, seconds: float) -> list[str]:
     since = f", from the checkpoint at {report.from_height} on" if report.from_height else ""
     transaction_signatures = report.signatures - report.seals
     return [
-        f"No fault. Chain {report.chain_id[:16]}…, head {report.height} ({report.head_hash[:16]}…){since}",
+        f"No fault. Head {report.height} ({report.head_hash[:16]}…){since}",
+        f"  chain              {report.chain_id}",
         f"  blocks             {report.blocks}, the last of {when(report.head_time_ms)}",
         f"  transactions       {report.transactions}, executed again; refused by contracts {report.refused_receipts}",
         f"  signatures         {transaction_signatures} of transactions, {report.seals} of validators",
