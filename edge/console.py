@@ -105,6 +105,12 @@ url_option = click.option(
     show_envvar=True,
     help="A node's HTTP address, instead of those in --data; may be repeated.",
 )
+token_option = click.option(
+    "--token",
+    envvar="DAICHO_TOKEN",
+    show_envvar=True,
+    help="Your organisation's, where a node asks for one to be read.",
+)
 existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 existing_folder = click.Path(path_type=Path, file_okay=False, exists=True)
 _genesis_option = click.option(

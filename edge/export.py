@@ -18,7 +18,7 @@ from edge.init import CONFIG_NAME
 from edge.readable import Row, RowForm, row_lines
 from edge.stopped import as_read
 from edge.verify import archived
-from edge.verify_urls import UrlReason, blocks_over_http
+from edge.verify_urls import UrlReason, blocks_over_http, request_to
 from ledger import layout
 from ledger.audit import StoredBlock, stored_blocks
 from ledger.chain import stored_chain_id
@@ -57,26 +57,26 @@ def of_archive(path: Path) -> Iterator[Source]:
 
 
 @contextlib.contextmanager
-def of_urls(urls: Sequence[str]) -> Iterator[Source]:
+def of_urls(urls: Sequence[str], token: str | None = None) -> Iterator[Source]:
     """The chain of the first of these nodes that answers, up to where it stands now."""
     failure = Refused(UrlReason.NO_ANSWER, url="-", detail="no address was given")
     for url in urls:
         try:
-            last, chain_id = _height_and_chain(url)
+            last, chain_id = _height_and_chain(url, token)
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             failure = Refused(UrlReason.NO_ANSWER, url=url, detail=str(error)[:120])
             continue
-        yield Source(chain_id, last, _reading(url, last))
+        yield Source(chain_id, last, _reading(url, last, token))
         return
     raise failure
 
 
-def _reading(url: str, last: int) -> Callable[[int], Iterator[StoredBlock]]:
-    return lambda first: blocks_over_http(url, last, None, first=first)
+def _reading(url: str, last: int, token: str | None) -> Callable[[int], Iterator[StoredBlock]]:
+    return lambda first: blocks_over_http(url, last, token, first=first)
 
 
-def _height_and_chain(url: str) -> tuple[int, bytes]:
-    with urllib.request.urlopen(f"{url.rstrip('/')}/v1/status", timeout=TIMEOUT_S) as answer:
+def _height_and_chain(url: str, token: str | None) -> tuple[int, bytes]:
+    with urllib.request.urlopen(request_to(url, "/v1/status", token), timeout=TIMEOUT_S) as answer:
         status = json.load(answer)
     return int(status["height"]), bytes.fromhex(status["chain_id"])
 

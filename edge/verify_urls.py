@@ -171,12 +171,18 @@ def _split(audit: Audit, first: tuple[str, StoredBlock], second: tuple[str, Stor
     return Fault(UrlReason.SPLIT_VIEW, text, height=height, evidence=evidence)
 
 
+def request_to(url: str, path: str, token: str | None) -> urllib.request.Request:
+    """A request to a node; ValueError if `url` is no address."""
+    request = urllib.request.Request(url.rstrip("/") + path)
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    return request
+
+
 def _fetch(url: str, height: int, count: int, token: str | None) -> tuple[int, list[_Entry]]:
     """A page of blocks from a node, and the node's height. `Refused` if it does not answer as it should."""
     try:
-        request = urllib.request.Request(f"{url.rstrip('/')}/v1/archive?from={height}&limit={count}")
-        if token:
-            request.add_header("Authorization", f"Bearer {token}")
+        request = request_to(url, f"/v1/archive?from={height}&limit={count}", token)
         with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S) as answer:
             data = answer.read(MAX_ANSWER_BYTES)
             return int(cast("str", answer.headers["X-Daicho-Height"])), list(_entries_of(data))

@@ -18,6 +18,7 @@ from edge.console import (
     json_option,
     language,
     show,
+    token_option,
     url_option,
     with_runtime,
 )
@@ -36,6 +37,7 @@ writable_file = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @data_option
 @url_option
+@token_option
 @click.option("--home", type=existing_folder, help="Of a stopped node instead.")
 @click.option("--archive", type=existing_file, help="Another archive instead.")
 @click.option("--to", "target", type=writable_file, required=True, help="The file to write.")
@@ -57,6 +59,7 @@ def export(
     runtime: Runtime,
     data: Path,
     urls: tuple[str, ...],
+    token: str | None,
     home: Path | None,
     archive: Path | None,
     target: Path,
@@ -89,7 +92,7 @@ def export(
     elif archive is not None:
         source = of_archive(archive)
     else:
-        source = of_urls(urls_of(data, urls))
+        source = of_urls(urls_of(data, urls), token)
     try:
         with source as chain, counting(as_json) as progress:
             if is_extract:

@@ -19,6 +19,7 @@ from edge.console import (
     existing_folder,
     json_option,
     show,
+    token_option,
     with_runtime,
 )
 from edge.stopped import store_of
@@ -74,6 +75,7 @@ def told_if_unchecked(as_json: bool, refusals: type[Reason] | None = None) -> It
 )
 @click.option("--archive", type=existing_file, help="A file that `daicho export` made.")
 @click.option("--url", "urls", multiple=True, help="A running node; with several, they must show the same blocks.")
+@token_option
 @click.option(
     "--parallel",
     type=click.IntRange(1, 64),
@@ -95,6 +97,7 @@ def verify(
     home: Path | None,
     archive: Path | None,
     urls: tuple[str, ...],
+    token: str | None,
     parallel: int,
     from_checkpoint: Path | None,
     checkpoint: Path | None,
@@ -127,7 +130,7 @@ def verify(
                 elif archive is not None:
                     report = verify_archive(archive, terms)
                 else:
-                    report, asked = verify_urls(urls, terms)
+                    report, asked = verify_urls(urls, terms, token=token)
         except Fault as fault:
             tell_fault(fault, as_json)
     seconds = time.monotonic() - started

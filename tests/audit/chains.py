@@ -21,6 +21,7 @@ from edge.init import CONFIG_NAME
 from edge.journal import FileJournal
 from edge.stopped import leave_mark
 from ledger.audit import StoredBlock
+from ledger.chain import header_of
 from ledger.genesis import dump_genesis
 from ledger.kv import Reader
 from ledger.store import LevelDb
@@ -95,20 +96,30 @@ class Chains:
 
 
 @contextlib.contextmanager
-def served(blocks: Sequence[StoredBlock], *, says: int | None = None) -> Iterator[str]:
+def served(blocks: Sequence[StoredBlock], *, says: int | None = None, token: str | None = None) -> Iterator[str]:
     """A node that shows these blocks at /v1/archive; `says`: the height that it claims to be at."""
     pages = [
         msgspec.msgpack.encode([b.raw, b.certificate or b"", list(b.receipts or ()), b.validators or b""])
         for b in blocks
     ]
+    height = len(blocks) - 1 if says is None else says
+    status = {"height": height, "chain_id": header_of(blocks[0].raw).chain_id.hex()}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked = {name: int(values[0]) for name, values in parse_qs(urlsplit(self.path).query).items()}
-            page = pages[asked["from"] : asked["from"] + min(asked["limit"], 4)]
-            body = b"".join(len(p).to_bytes(4, "big") + p for p in page)
-            self.send_response(200)
-            self.send_header("X-Daicho-Height", str(len(blocks) - 1 if says is None else says))
+            path = urlsplit(self.path)
+            if token is not None and self.headers["Authorization"] != f"Bearer {token}":
+                self.answer(401, json.dumps({"error": {"message": "a token is needed"}}).encode())
+            elif path.path == "/v1/status":
+                self.answer(200, json.dumps(status).encode())
+            else:
+                asked = {name: int(values[0]) for name, values in parse_qs(path.query).items()}
+                page = pages[asked["from"] : asked["from"] + min(asked["limit"], 4)]
+                self.answer(200, b"".join(len(p).to_bytes(4, "big") + p for p in page))
+
+        def answer(self, code: int, body: bytes) -> None:
+            self.send_response(code)
+            self.send_header("X-Daicho-Height", str(height))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

@@ -15,7 +15,7 @@ import contracts
 from edge.archive import ArchiveWriter, Form, part_of
 from edge.export import Source, export_archive
 from edge.readable import COLUMNS, Selection, moment_ms, row_lines, rows
-from edge.verify_urls import UrlReason, blocks_over_http
+from edge.verify_urls import UrlReason
 from ledger.audit import StoredBlock
 from ledger.encoding import unpack
 from ledger.refusal import Refused
@@ -107,11 +107,11 @@ def test_a_node_that_goes_away_leaves_a_part_that_another_export_goes_on_with(ch
 def test_every_source_gives_the_same_archive(chains: Chains, tmp_path: Path, source: str) -> None:
     target = tmp_path / "chain"
     if source == "url":
-        with served(chains.blocks) as url:
-            # A real node also answers /v1/status; the archive route is what is read here.
-            chain_id, head = chains.sample.genesis.chain_id, chains.head
-            over_http = Source(chain_id, head, lambda first: blocks_over_http(url, head, None, first=first))
-            export_archive(over_http, target, "archive", lambda height, last: None)
+        with served(chains.blocks, token="secret") as url:
+            refused = run("export", "--url", url, "--to", target)
+            assert refused.exit_code == 1 and "401" in refused.stderr
+            result = run("export", "--url", "http://127.0.0.1:1", "--url", url, "--token", "secret", "--to", target)
+            assert result.exit_code == 0, result.stderr
     else:
         place = chains.home("home") if source == "home" else chains.archive("c")
         assert run("export", f"--{source}", place, "--to", target).exit_code == 0

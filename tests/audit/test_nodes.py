@@ -169,6 +169,14 @@ def test_what_could_not_be_checked_is_no_fault(chains: Chains, tmp_path: Path) -
     assert missing.exit_code == 2 and "none.json" in missing.stderr
 
 
+def test_a_node_that_asks_for_a_token_says_so_and_takes_it(chains: Chains, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(chains.blocks, token="secret") as url:
+        result = verify(chains.genesis, "--url", url)
+        assert result.exit_code == 2 and "401 a token is needed" in result.stderr
+        monkeypatch.setenv("DAICHO_TOKEN", "secret")
+        assert verify(chains.genesis, "--url", url).exit_code == 0
+
+
 def test_a_node_that_answers_nonsense_is_found_out(chains: Chains) -> None:
     blocks = [replace(b, certificate=b"\xff" * 40) for b in chains.blocks]
     with served(blocks) as url:
