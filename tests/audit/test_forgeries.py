@@ -229,3 +229,18 @@ def test_a_value_that_no_block_gives_is_found(chains: Chains) -> None:
     with contextlib.closing(LevelDb(load_config(home / CONFIG_NAME).store)) as store:
         store.write({layout.STATE + b"governance/accounts/ghost": b"\x90"})
     assert fault(verify(chains.genesis, "--home", home)) == (chains.head, "extra_value")
+
+
+@pytest.mark.parametrize("form", ["archive", "jsonl"])
+def test_the_end_of_an_archive_is_read_to_its_last_byte_and_nothing_may_follow(
+    chains: Chains, tmp_path: Path, form: str
+) -> None:
+    data = chains.archive(f"end.{form}", form="jsonl" if form == "jsonl" else "archive").read_bytes()
+    altered = tmp_path / "altered"
+    for at in range(len(data) - 45, len(data)):
+        altered.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        height, _ = fault(verify(chains.genesis, "--archive", altered))
+        assert height is not None, at
+    for more in (b"\n", b"\x00", data[-45:], data):
+        altered.write_bytes(data + more)
+        assert fault(verify(chains.genesis, "--archive", altered)) == (len(chains.blocks), "damaged")
