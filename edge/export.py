@@ -16,7 +16,7 @@ from edge.archive import ArchiveReader, ArchiveReason, ArchiveWriter, Form, part
 from edge.config import load_config
 from edge.init import CONFIG_NAME
 from edge.readable import Row, RowForm, row_lines
-from edge.stopped import as_read
+from edge.stopped import as_read, damage_at
 from edge.verify import archived
 from edge.verify_urls import UrlReason, blocks_over_http, request_to
 from ledger import layout
@@ -43,8 +43,9 @@ class Source:
 def of_home(home: Path) -> Iterator[Source]:
     """The chain of a stopped node."""
     with contextlib.closing(LevelDb(load_config(home / CONFIG_NAME).store, create=False)) as store:
-        last = int.from_bytes(store.get(layout.HEAD) or b"", "big")
-        yield Source(stored_chain_id(store), last, lambda first: as_read(stored_blocks(store, first), first))
+        with damage_at(0):
+            last, chain_id = int.from_bytes(store.get(layout.HEAD) or b"", "big"), stored_chain_id(store)
+        yield Source(chain_id, last, lambda first: as_read(stored_blocks(store, first), first))
 
 
 @contextlib.contextmanager

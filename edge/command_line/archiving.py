@@ -29,7 +29,7 @@ from edge.readable import Selection, moment_ms, rows
 from edge.terminal import counting
 from ledger.audit import Fault
 from ledger.contract import Runtime
-from ledger.refusal import Refused
+from ledger.refusal import Reason, Refused
 
 writable_file = click.Path(path_type=Path, dir_okay=False)
 
@@ -94,7 +94,7 @@ def export(
     else:
         source = of_urls(urls_of(data, urls), token)
     try:
-        with source as chain, counting(as_json) as progress:
+        with told_if_unchecked(as_json, Reason), source as chain, counting(as_json) as progress:
             if is_extract:
                 found = rows(chain.blocks(0), selection, runtime)
                 count = export_rows(found, target, "csv" if form == "csv" else "jsonl")

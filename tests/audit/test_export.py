@@ -209,3 +209,14 @@ def test_what_somebody_has_written_never_runs_as_a_formula() -> None:
 def test_an_archive_is_always_whole(chains: Chains, tmp_path: Path) -> None:
     result = run("export", "--archive", chains.archive("h"), "--to", tmp_path / "x", "--contract", "governance")
     assert result.exit_code == 2 and "--format" in result.stderr
+
+
+def test_what_cannot_be_written_or_read_is_told_without_a_traceback(chains: Chains, tmp_path: Path) -> None:
+    archive = chains.archive("i")
+    result = run("export", "--archive", archive, "--to", tmp_path / "no" / "folder", "--json")
+    assert result.exit_code == 2 and json.loads(result.stderr)["error"]["code"] == "input_output"
+    home = chains.home("damaged")
+    for table in (home / "data" / "ledger").glob("*.ldb"):
+        table.write_bytes(bytes(table.stat().st_size))
+    assert run("export", "--home", home, "--to", tmp_path / "x").exit_code == 1
+    assert run("export", "--home", chains.new_home("never-run"), "--to", tmp_path / "x").exit_code == 1
