@@ -70,7 +70,7 @@ def test_the_audit_of_the_page_is_done_command_by_command(folder: Path) -> None:
     full = next(out for command, out in said.items() if command.startswith("daicho verify --archive chain.daicho"))
     second = next(out for command, out in said.items() if command.startswith("python3 reader.py"))
     assert "No fault" in full and "all that was read holds" in second
-    head = re.search(r"head (\d+) \(([0-9a-f]{16})", full)
+    head = re.search(r"Head (\d+) \(([0-9a-f]{16})", full)
     assert head is not None
     assert re.search(rf"height +{head[1]}\n", second) and f"head hash          {head[2]}" in second
     drawn = subprocess.run([sys.executable, "-c", sampling()], cwd=folder, capture_output=True, text=True, check=True)

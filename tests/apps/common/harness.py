@@ -124,6 +124,8 @@ class Browser:
         self.base = base
         self.page = Seen(0, base, "", {})
 
+    is_patient = False
+    """Whether it stays on the page that says that a write is on its way until it has arrived."""
     before_get: Callable[[], Awaitable[None]] | None = None
     """Awaited before every page: for applications whose pages follow the chain a moment later."""
 
@@ -147,8 +149,8 @@ class Browser:
             urljoin(self.base, path), data=form, allow_redirects=follow, headers=headers
         ) as response:
             await self._see(response)
-        for _ in range(300):
-            if not follow or "/sent/" not in self.page.url:
+        for _ in range(300 if self.is_patient and follow else 0):
+            if "/sent/" not in self.page.url:
                 break
             # The chain has not answered yet (a busy machine): the page looks again by itself, and so do we.
             await asyncio.sleep(0.1)

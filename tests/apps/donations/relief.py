@@ -76,7 +76,7 @@ class Relief:
     @asynccontextmanager
     async def as_(self, email: str = "") -> AsyncIterator[Browser]:
         async with self.running.browser(email) as browser:
-            browser.before_get = self.copied
+            browser.before_get, browser.is_patient = self.copied, True
             yield browser
 
     async def copied(self) -> None:
