@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -37,7 +38,8 @@ class SignatureChecks:
     """`parallel` processes in all: this one executes, the others check signatures. With 1, the audit checks them."""
 
     def __init__(self, parallel: int) -> None:
-        self._pool = ProcessPoolExecutor(parallel - 1) if parallel > 1 else None
+        # Ctrl-C reaches all processes of a terminal; the one that executes ends the others.
+        self._pool = ProcessPoolExecutor(parallel - 1, initializer=_ignore_interrupts) if parallel > 1 else None
 
     def __enter__(self) -> SignatureChecks:
         return self
@@ -96,6 +98,10 @@ class SignatureChecks:
             raise Refused(SignaturesReason.WORKER_LOST) from None
         if found is not None:
             raise bad_signature(block.height, *found)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def first_unsigned(raw_block: bytes) -> tuple[int, bytes] | None:
