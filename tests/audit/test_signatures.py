@@ -32,8 +32,7 @@ def test_a_block_with_a_wrong_signature_is_not_handed_on() -> None:
     blocks = [*BLOCKS[:7], unsigned(BLOCKS[7]), *BLOCKS[8:]]
     heights: list[int] = []
     with SignatureChecks(2) as checks, pytest.raises(Fault) as found:
-        for stored in checks.ahead(iter(blocks)):
-            heights.append(stored.height)
+        heights.extend(stored.height for stored in checks.ahead(iter(blocks)))
     assert heights == list(range(7))
     assert (found.value.height, found.value.rule, found.value.index) == (7, "bad_transaction", 4)
 
@@ -45,8 +44,7 @@ def test_what_is_wrong_with_the_source_is_told_after_the_blocks_before_it() -> N
 
     heights: list[int] = []
     with SignatureChecks(2) as checks, pytest.raises(Fault) as found:
-        for stored in checks.ahead(source()):
-            heights.append(stored.height)
+        heights.extend(stored.height for stored in checks.ahead(source()))
     assert heights == list(range(5)) and found.value.height == 5
 
 
