@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 import msgspec
@@ -155,22 +156,26 @@ class Validator(Wire, frozen=True):
     public_key: PublicKey
 
 
-class ValidatorSet(Wire, frozen=True):
-    """The nodes that vote at a height, sorted by id."""
+class ValidatorSet(Wire, frozen=True, dict=True):
+    """The nodes that vote at a height, sorted by id. What follows from the members is worked out once for each set."""
 
     members: tuple[Validator, ...]
 
     def find(self, node_id: str) -> Validator | None:
-        return next((v for v in self.members if v.node_id == node_id), None)
+        return self._by_id.get(node_id)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Validator]:
+        return {v.node_id: v for v in self.members}
 
     def __len__(self) -> int:
         return len(self.members)
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, ...]:
         return tuple(v.node_id for v in self.members)
 
-    @property
+    @cached_property
     def hash(self) -> bytes:
         return crypto.tagged_hash(b"daicho/validators/1", pack(self))
 
