@@ -43,6 +43,10 @@ class UrlReason(Reason):
         "{first} と {second} は高さ {height} で異なるブロックを示しています",
         "{first} and {second} show different blocks at height {height}",
     )
+    NOT_SHOWN = Text(
+        "{url} は高さ {last} にあると言いながらブロック {height} を示しません",
+        "{url} says that it stands at {last}, and does not show block {height}",
+    )
     WRONG_ANSWER = Text("{url} の {what} は正しくありません", "{url} shows a wrong {what}")
 
 
@@ -58,22 +62,24 @@ _entries = msgspec.msgpack.Decoder(_Entry)
 
 @dataclass(slots=True)
 class Asked:
-    """A node that was asked, and the last height that it has shown."""
+    """A node that was asked, and the last height that it has shown; -1 if it showed nothing."""
 
     url: str
     height: int = -1
 
 
 def verify_urls(urls: Sequence[str], terms: Terms, *, token: str | None = None) -> tuple[AuditReport, list[Asked]]:
-    """Audit running nodes: the report, and how far each node was compared. A node that is behind shows less.
+    """Audit running nodes: the report, and how far each node was compared, the one that was executed first.
 
+    That is the one which says that it has the most blocks: whoever holds blocks back is only behind, and seen to be.
     Fault `split_view` names the height where two nodes part, with what both show there as evidence.
     """
-    height, _ = _fetch(urls[0], 0, 1, token)
+    says = {url: _fetch(url, terms.first, 1, token)[0] for url in urls}
+    asked = [Asked(url) for url in sorted(says, key=lambda url: -says[url])]
+    height = says[asked[0].url]
     if height < terms.first:
-        raise Refused(UrlReason.BEHIND, url=urls[0], height=height, expected=terms.first)
-    asked = [Asked(url) for url in urls]
-    streams = [blocks_over_http(url, height, token, first=terms.first) for url in urls]
+        raise Refused(UrlReason.BEHIND, url=asked[0].url, height=height, expected=terms.first)
+    streams = [blocks_over_http(node.url, height, token, first=terms.first) for node in asked]
     with auditing(terms) as (audit, checks):
         # Blocks are read ahead before they are compared: the comparison goes with the audit, whose validators it needs.
         streams[0] = checks.ahead(streams[0])
@@ -112,8 +118,7 @@ def _same_everywhere(
             other.height = theirs.height
         yield stored
     if height < last:
-        # It said that it stands at `last`, and does not show the blocks.
-        raise fault_at(height + 1, AuditReason.MISSING_BLOCK, height=height + 1)
+        raise fault_at(height + 1, UrlReason.NOT_SHOWN, url=asked[0].url, last=last, height=height + 1)
 
 
 def _check_other(audit: Audit, url: str, theirs: StoredBlock, stored: StoredBlock) -> None:

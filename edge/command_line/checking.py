@@ -139,9 +139,13 @@ def verify(
         as_json,
         {"ok": True, "seconds": round(seconds, 3), **asdict(report), "nodes": nodes},
         *audit_lines(report, seconds),
-        *(f"  the same to {node.height:<7} {node.url}" for node in asked[1:]),
+        *(f"  {_compared(node)}" for node in asked),
         *([] if checkpoint is None else [f"  go on from here: --from-checkpoint {checkpoint}"]),
     )
+
+
+def _compared(node: Asked) -> str:
+    return f"{node.url}: {'shows none of these blocks yet' if node.height < 0 else f'the same to block {node.height}'}"
 
 
 def tell_fault(fault: Fault, as_json: bool) -> NoReturn:

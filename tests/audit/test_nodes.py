@@ -48,7 +48,15 @@ def test_nodes_that_show_the_same_pass_and_are_named_with_how_far_they_were_comp
         shown = run("verify", "--genesis", chains.genesis, "--url", first, "--url", behind)
     assert result.exit_code == 0, result.output
     assert [n["height"] for n in json.loads(result.stdout)["nodes"]] == [chains.head, chains.head, 8]
-    assert f"the same to 8       {behind}" in shown.output
+    assert f"{behind}: the same to block 8\n" in shown.output
+
+
+def test_a_node_that_holds_blocks_back_is_only_behind_and_seen_to_be(chains: Chains) -> None:
+    with served(chains.blocks[:4]) as short, served(chains.blocks) as whole:
+        result = verify(chains.genesis, "--url", short, "--url", whole)
+    report = json.loads(result.stdout)
+    assert report["height"] == chains.head
+    assert report["nodes"] == [{"url": whole, "height": chains.head}, {"url": short, "height": 3}]
 
 
 def test_a_split_view_is_found_with_the_height_and_both_certificates(chains: Chains) -> None:
@@ -72,7 +80,7 @@ def test_a_side_of_a_split_view_that_no_quorum_certified_is_named(chains: Chains
     with served(another_book(chains, certified=False)) as first, served(chains.blocks) as second:
         result = verify(chains.genesis, "--url", first, "--url", second)
     assert fault(result) == (PARTS_AT, "split_view")
-    forged, honest = json.loads(result.stdout)["evidence"]["sides"]
+    honest, forged = json.loads(result.stdout)["evidence"]["sides"]
     assert forged["certified_by"] == [] and "no_quorum" in forged["not_certified_because"]
     assert honest["certified_by"]
 
@@ -98,7 +106,7 @@ def test_another_nodes_receipts_are_compared(chains: Chains) -> None:
 
 def test_a_node_that_does_not_show_the_blocks_it_says_it_has_is_found(chains: Chains) -> None:
     with served(chains.blocks[:9], says=chains.head) as url:
-        assert fault(verify(chains.genesis, "--url", url)) == (9, "missing_block")
+        assert fault(verify(chains.genesis, "--url", url)) == (9, "not_shown")
 
 
 def test_a_wrong_signature_is_found_by_other_processes_too(chains: Chains) -> None:
