@@ -18,7 +18,7 @@ from sqlalchemy import select
 from apps.common import qr
 from apps.common.tables import Letter
 from tests.apps.common.fakes import FakeClock
-from tests.apps.common.harness import PASSWORD
+from tests.apps.common.harness import DATABASES, PASSWORD
 from tests.apps.common.screen import WIDTHS, faults_of, open_chromium, open_page
 from tests.apps.donations.chain import ContractChain
 from tests.apps.donations.relief import ADMIN, CONTACT, OFFICER, STAFF, SUPPORTER, Relief, open_relief
@@ -34,8 +34,12 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def relief(tmp_path: Path, clock: FakeClock, chain: ContractChain) -> AsyncIterator[Relief]:
-    async with open_relief(tmp_path, clock, chain, demo=True, smtp_sink_port=0) as running:
+async def relief(
+    tmp_path: Path, clock: FakeClock, chain: ContractChain, request: pytest.FixtureRequest
+) -> AsyncIterator[Relief]:
+    """On the database that a test asks for (`indirect`), by default SQLite."""
+    kind = getattr(request, "param", "sqlite")
+    async with open_relief(tmp_path, clock, chain, kind, demo=True, smtp_sink_port=0) as running:
         yield running
 
 
@@ -66,8 +70,23 @@ async def letter(relief: Relief, recipient: str, words: str) -> Letter:
 
 @pytest.mark.function("X2", "D1a", "D3a", "D6a", "D6e", "D8a", "D8b", "D8c", "D8d", "D9d", "X4")
 @pytest.mark.parametrize(
-    ("width", "javascript", "language"),
-    [(320, True, "ja"), (320, False, "en"), (1280, True, "en"), (1280, False, "ja")],
+    ("width", "javascript", "language", "relief"),
+    [
+        (width, javascript, language, DATABASES[number % len(DATABASES)])
+        for number, (width, javascript, language) in enumerate(
+            [
+                (320, True, "ja"),
+                (320, True, "en"),
+                (320, False, "ja"),
+                (320, False, "en"),
+                (1280, True, "en"),
+                (1280, True, "ja"),
+                (1280, False, "en"),
+                (1280, False, "ja"),
+            ]
+        )
+    ],
+    indirect=["relief"],
 )
 async def test_the_whole_story(browser: Browser, relief: Relief, width: int, javascript: bool, language: str) -> None:
     async def look(page: Page, name: str) -> None:
