@@ -6,7 +6,6 @@ A methodology is a file beside this one and a line in `METHODOLOGIES`; a table i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from contracts.ecopoints.methodology import en_r_002, en_s_012, en_s_025, tables_2026
 from contracts.ecopoints.methodology.calendar import (
@@ -23,10 +22,10 @@ from contracts.ecopoints.methodology.model import Channel, Measured, Methodology
 from contracts.ecopoints.methodology.reasons import MethodologyReason
 from ledger.refusal import Refused
 
-METHODOLOGIES: Mapping[str, Methodology] = MappingProxyType(
-    {m.code: m for m in (en_s_012.METHODOLOGY, en_r_002.METHODOLOGY, en_s_025.METHODOLOGY)}
-)
-TABLES: Mapping[str, FactorTable] = MappingProxyType({t.version: t for t in (tables_2026.TABLE,)})
+METHODOLOGIES: Mapping[str, Methodology] = {
+    m.code: m for m in (en_s_012.METHODOLOGY, en_r_002.METHODOLOGY, en_s_025.METHODOLOGY)
+}
+TABLES: Mapping[str, FactorTable] = {t.version: t for t in (tables_2026.TABLE,)}
 LATEST_TABLE = tables_2026.TABLE.version
 
 

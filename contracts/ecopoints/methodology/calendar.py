@@ -5,8 +5,6 @@ Japan Standard Time is UTC+9 all the year (明治28年勅令第167号); no clock
 
 from __future__ import annotations
 
-import re
-
 from contracts.ecopoints.methodology.reasons import MethodologyReason
 from ledger.refusal import Refused
 
@@ -14,8 +12,6 @@ JST_MS = 9 * 3_600_000
 DAY_MS = 24 * 3_600_000
 FIRST_MONTH_OF_FISCAL_YEAR = 4
 MAX_MONTHS = 1_200
-
-_MONTH = re.compile(r"(2[0-9]{3})-(0[1-9]|1[0-2])")
 
 
 def month_of(time_ms: int) -> str:
@@ -60,10 +56,11 @@ def fiscal_year_of(time_ms: int) -> int:
 
 
 def _parts(month: str) -> tuple[int, int]:
-    found = _MONTH.fullmatch(month)
-    if found is None:
+    year, dash, number = month.partition("-")
+    written = len(year) == 4 and len(number) == 2 and (year + number).isascii() and (year + number).isdecimal()
+    if not (dash and written and 1 <= int(number) <= 12):
         raise Refused(MethodologyReason.BAD_MONTH, month=month[:32])
-    return int(found[1]), int(found[2])
+    return int(year), int(number)
 
 
 def _days(year: int, month: int) -> int:
