@@ -88,6 +88,8 @@ class Context:
         """Whether this is a recovery block, signed by the genesis' recovery keys and by no validator."""
         self.state = state
         self.sender = sender
+        self.contract = transaction.body.contract
+        """The contract that is called: rules shared by several contracts keep their rows in its tables."""
         self.chain_id = transaction.body.chain_id
         self.transaction_id = transaction.id
         self.height = height
@@ -131,7 +133,11 @@ class _Mark:
 
 
 def call(*, roles: Iterable[str]) -> Callable[[Method], Method]:
-    """A method that changes the state, for senders who have at least one of `roles` (`ANYBODY`: every account)."""
+    """A method that changes the state, for senders who have at least one of `roles` (`ANYBODY`: every account).
+
+    A role that begins with a dot is one of the contract's own (`.officer`: `<contract>.officer`), so that several
+    contracts can inherit the method.
+    """
 
     def mark(method: Method) -> Method:
         method.__daicho__ = _Mark("call", frozenset(roles))  # type: ignore[attr-defined]
@@ -184,7 +190,7 @@ def _specify(contract: Contract, name: str, function: Callable[..., object], mar
         contract=contract.name,
         name=name,
         kind=mark.kind,
-        roles=mark.roles,
+        roles=frozenset(f"{contract.name}{role}" if role.startswith(".") else role for role in mark.roles),
         doc=inspect.getdoc(function) or "",
         arguments=arguments,
         result=hints.get("return"),
@@ -222,8 +228,9 @@ class Runtime:
             if key in self._loaded:
                 raise BrokenInvariant(f"contract {key} is there twice")
             self._loaded[key] = _Loaded(contract)
-            for reasons in contract.reasons:
-                self._reasons.update({f"{contract.name}.{r.code}": r for r in reasons})
+            for reason in (r for reasons in contract.reasons for r in reasons):
+                if self._reasons.setdefault(f"{contract.name}.{reason.code}", reason) is not reason:
+                    raise BrokenInvariant(f"contract {contract.name} has two reasons with the code {reason.code}")
 
     def execute(
         self,
