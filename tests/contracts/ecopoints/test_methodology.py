@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from fractions import Fraction
 
 import pytest
@@ -26,7 +27,7 @@ def factors(year: int = 2026, region: str = "tepco") -> Factors:
     return table(LATEST_TABLE).factors(year, region)
 
 
-def refused(reason: MethodologyReason) -> pytest.RaisesContext[Refused]:
+def refused(reason: MethodologyReason) -> AbstractContextManager[pytest.ExceptionInfo[Refused]]:
     return pytest.raises(Refused, match=f"^{reason.code}:")
 
 

@@ -1,0 +1,1 @@
+"""Devices of members: what their registers say (ECHONET Lite), the packets they sign, and simulated households."""
