@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.encoding import Wire
 from ledger.table import Mark, Table
-from ledger.types import AccountId, MunicipalCode, TimeMs, whole
+from ledger.types import MunicipalCode, TimeMs, whole
 
 Code = Annotated[str, whole(r"[a-z0-9][a-z0-9-]{0,47}")]
 """The id of something that this ledger has made."""
@@ -116,9 +116,10 @@ class Statement(Wire, frozen=True):
     municipality: MunicipalCode
     points: Points
     status: StatementStatus
-    approved_by: AccountId | Literal[""]
-    burnt_by: AccountId | Literal[""]
-    paid_by: AccountId | Literal[""]
+    approved_by: str
+    """The officer's account, here and below; empty until then."""
+    burnt_by: str
+    paid_by: str
     closed_ms: TimeMs
     changed_ms: TimeMs
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import contracts
+from ledger.contract import Runtime
 from ledger.crypto import sha256
 from ledger.encoding import Value, encode
 from ledger.kv import MemoryKeyValue
@@ -26,8 +27,10 @@ START_MS = 1_800_000_000_000
 class Bench:
     """`run` executes a call as a block would, at a height and time that go on by one each."""
 
-    def __init__(self, organisations: Mapping[str, str], accounts: Iterable[Account]) -> None:
-        self.runtime = contracts.runtime()
+    def __init__(
+        self, organisations: Mapping[str, str], accounts: Iterable[Account], runtime: Runtime | None = None
+    ) -> None:
+        self.runtime = runtime or contracts.runtime()
         self.state = Overlay(MemoryKeyValue())
         self.accounts = {a.account_id: a for a in accounts}
         for code, name in organisations.items():

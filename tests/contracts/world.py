@@ -7,6 +7,7 @@ from typing import Any
 import contracts
 from ledger import rules
 from ledger.chain import Chain
+from ledger.contract import Runtime
 from ledger.crypto import SigningKey
 from ledger.encoding import Value, encode
 from ledger.genesis import Genesis
@@ -40,10 +41,16 @@ def account(name: str, organisation: str, *roles: str) -> Account:
 class World:
     """`call` returns the receipt; `done` insists that the call is not refused and returns its result."""
 
-    def __init__(self, *accounts: Account, organisations: int = 3, recovery: RecoveryKeys = NO_RECOVERY) -> None:
+    def __init__(
+        self,
+        *accounts: Account,
+        organisations: int = 3,
+        recovery: RecoveryKeys = NO_RECOVERY,
+        runtime: Runtime | None = None,
+    ) -> None:
         names = [(HACHIOJI, "八王子市"), (TACHIKAWA, "立川市"), (OSHIMA, "大島町")][:organisations]
         operators = [account(f"operator-{code}", code, OPERATOR) for code, _ in names]
-        self.runtime = contracts.runtime()
+        self.runtime = runtime or contracts.runtime()
         self.genesis = Genesis(
             "test",
             START_MS,
