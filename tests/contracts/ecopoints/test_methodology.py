@@ -19,8 +19,8 @@ from ledger.refusal import Refused
 
 EV, PV, GENERATOR = METHODOLOGIES["EN-S-012"], METHODOLOGIES["EN-R-002"], METHODOLOGIES["EN-S-025"]
 KM, KWH, LITRE = 1000, 1000, 1000
-CAR = {"baseline_km_per_l_x10": 150}
-PLANT = {"capacity_w": 3000}
+CAR: dict[str, int | str] = {"baseline_km_per_l_x10": 150}
+PLANT: dict[str, int | str] = {"capacity_w": 3000}
 
 
 def factors(year: int = 2026, region: str = "tepco") -> Factors:
@@ -119,7 +119,7 @@ def test_more_sold_than_generated_is_refused() -> None:
 @pytest.mark.function("E2b")
 def test_a_generator_from_its_fuel_and_efficiency() -> None:
     """100 L of diesel × 38.0 MJ/L × 40 % ÷ 3.6 MJ/kWh = 422.22 kWh against the diesel's own emissions."""
-    parameters = {"fuel": "diesel", "capacity_w": 10_000, "efficiency_permille": 400}
+    parameters: dict[str, int | str] = {"fuel": "diesel", "capacity_w": 10_000, "efficiency_permille": 400}
     found = GENERATOR.reduce(Measured({"fuel": 100 * LITRE}), parameters, factors())
     assert found.baseline_kg == 3800 * Fraction(4, 10) * Fraction(10, 36) * Fraction("0.421")
     assert found.project_kg == 3800 * Fraction("0.0689")
@@ -129,7 +129,7 @@ def test_a_generator_from_its_fuel_and_efficiency() -> None:
 
 @pytest.mark.function("E2b")
 def test_a_generator_whose_delivery_is_measured() -> None:
-    parameters = {"fuel": "kerosene", "capacity_w": 10_000}
+    parameters: dict[str, int | str] = {"fuel": "kerosene", "capacity_w": 10_000}
     found = GENERATOR.reduce(Measured({"fuel": 10 * LITRE, "delivered": 40 * KWH}), parameters, factors())
     assert found.baseline_kg == Fraction("16.84")
     assert found.project_kg == 365 * Fraction("0.0686")
