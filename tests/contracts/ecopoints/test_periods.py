@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pytest
 
+from contracts.points import commitment as commitment_of
 from tests.contracts.ecopoints.programme import EV, PV, Programme, batch, device, entry
 
 YEAR = {f"2024-{m:02d}": {"generated": 300_000, "sold": 200_000} for m in range(4, 13)} | {
@@ -184,6 +185,42 @@ def test_a_correction_is_an_adjustment_and_points_follow() -> None:
     correct(eco, plant, sold=300_000)
     assert eco.points_granted(period, rule) == {"member-0": 463}, "505.2 - 42.1 kg"
     assert eco.ask("points_account", account="member-0")["points"] == 463
+
+
+@pytest.mark.function("E6b")
+def test_a_correction_pays_no_more_than_the_budget_has_left() -> None:
+    eco = Programme()
+    (plant,) = members(eco, 1)
+    period, rule = eco.settled(), eco.rule(budget=520)
+    eco.paid(period, rule)
+    correct(eco, plant, sold=100_000)
+    assert eco.points_granted(period, rule) == {"member-0": 520}
+    assert eco.ask("rules", municipality="132012")["rows"][0]["paid"] == 520
+    correct(eco, plant, sold=0)
+    assert eco.points_granted(period, rule) == {"member-0": 520}
+
+
+def spend(eco: Programme, member: str, points: int, code: str = "one-time-code-1") -> None:
+    eco.eco("officer-a", "open_shop", shop=f"shop-{code}")
+    wanted = {"account": member, "points": points, "commitment": commitment_of(code)}
+    eco.eco("app-h", "open_payment", **wanted)
+    eco.eco("app-h", "confirm_payment", code=code, shop=f"shop-{code}")
+
+
+@pytest.mark.function("E6c")
+def test_points_taken_back_after_they_were_spent_are_kept_back_from_the_next_grant() -> None:
+    eco = Programme()
+    (plant,) = members(eco, 1)
+    rule = eco.rule()
+    first, second = eco.settled(months=("2024-04", "2024-09")), eco.settled(months=("2024-10", "2025-03"))
+    eco.paid(first, rule)
+    spend(eco, "member-0", 250)
+    correct(eco, plant, sold=300_000)
+    assert eco.points_granted(first, rule) == {"member-0": 210}, "252.6 - 42.1 kg"
+    assert eco.ask("points_account", account="member-0")["points"] == 0, "2 of 42 could be taken"
+    eco.paid(second, rule)
+    assert eco.points_granted(second, rule) == {"member-0": 253}
+    assert eco.ask("points_account", account="member-0")["points"] == 253 - 40
 
 
 @pytest.mark.function("E6c")
