@@ -155,6 +155,16 @@ def test_expiry_is_entered_earliest_first_and_for_the_own_municipality_only(stre
 
 
 @pytest.mark.function("E7c")
+def test_a_lot_is_due_at_its_midnight_and_not_a_moment_before(street: Street) -> None:
+    street.grant(10, days=2)
+    street.time_ms = midnight(2) - 2
+    assert street.d("app", "expire") == {"accounts": 0, "left": False}
+    assert street.points() == 10
+    assert street.d("app", "expire") == {"accounts": 1, "left": False}
+    assert street.chain.head.time_ms == midnight(2)
+
+
+@pytest.mark.function("E7c")
 def test_lots_are_bounded_and_the_earliest_joins_the_next() -> None:
     lots = merged(Lot(day, 2) for day in reversed(range(MAX_LOTS + 2)))
     assert len(lots) == MAX_LOTS and lots[:2] == (Lot(2, 6), Lot(3, 2))
@@ -420,12 +430,13 @@ def test_a_reward_is_ordered_for_points_and_handed_out_by_code_once(street: Stre
 def test_a_cancelled_order_restores_lots_and_stock(street: Street) -> None:
     street.grant(20, days=30)
     street.grant(20, days=60)
-    reward = street.reward(points=30, stock=1)
-    redemption = street.redeem(reward)
+    reward = street.reward(points=15, stock=3)
+    redemption = street.redeem(reward, count=2)
+    assert street.lots() == [(60, 10)]
     assert street.no("app", "cancel_redemption", redemption=redemption, account="r2") == "other_redeemer"
     street.d("app", "cancel_redemption", redemption=redemption, account="r1")
     assert street.lots() == [(30, 20), (60, 20)]
-    assert street.ask("reward", reward=reward)["stock"] == 1
+    assert street.ask("reward", reward=reward)["stock"] == 3
 
 
 @pytest.mark.function("V7f")
