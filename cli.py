@@ -16,6 +16,7 @@ import click
 
 import contracts
 import node as daicho_node
+from apps.ecopoints.devices.command import simulate_devices
 from contracts.donations.shipments import commitment
 from edge.command_line import archiving, asking, checking, evidence, networks, proving, recovering, snapshots
 from edge.console import REFUSED, Commands, json_option, nodes_option, show, with_runtime
@@ -57,6 +58,7 @@ for command in (
     snapshots.snapshot,
     evidence.evidence,
     recovering.recover,
+    simulate_devices,
 ):
     main.add_command(command)
 

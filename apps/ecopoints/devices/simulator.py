@@ -80,7 +80,7 @@ class Simulator:
     """`stream()` once; then `labels` tells what went wrong and `registers` what was true.
 
     `ids` maps a device's label to the id under which it is registered; without it, the label is the id. `per_packet`:
-    intervals that a device gathers before it sends.
+    half hours that a device gathers before it sends (a car sends its day at once).
     """
 
     def __init__(
@@ -92,6 +92,8 @@ class Simulator:
         self.devices = tuple(devices_of(seed, households, kinds))
         self.labels: list[Label] = []
         self.readings = 0
+        self.slots_done = 0
+        """Half hours of which everything that was sent in time has come."""
         self._seed, self._days, self._start_ms, self._per_packet = seed, days, start_ms, per_packet
         self._rates = Rates() if rates is None else rates
         self._order = random.Random(f"{seed}/order")
@@ -121,6 +123,7 @@ class Simulator:
                 if (of_day + 1) % state.device.slots_per_interval == 0:
                     self._interval(state, day, of_day)
             yield from self._arrived(slot)
+            self.slots_done = slot + 1
         for state in self._states:
             self._send(state, self.slots - 1, late=0)
         yield from self._arrived(None)
@@ -151,7 +154,8 @@ class Simulator:
             passing = self._lie(state, end_ms, day * SLOTS + of_day) if plan.lie_at == slot else {}
             for channel in channels:
                 state.waiting.append(PacketReading(channel, end_ms, state.shown(channel, passing.get(channel, 0))))
-        if len(state.waiting) >= self._per_packet * len(channels):
+        gathered = self._per_packet if step == 1 else 1
+        if len(state.waiting) >= gathered * len(channels):
             self._send(state, day * SLOTS + of_day, late=plan.late_slots)
 
     def _lie(self, state: _State, end_ms: int, slot: int) -> dict[str, int]:
