@@ -67,6 +67,10 @@ class PacketReason(Reason):
     )
     NO_CHANNEL = Text("この機器に項目 {channel} はありません", "the device has no channel {channel}")
     IN_FUTURE = Text("計測時刻が未来です。機器の時計を確認してください", "it lies ahead: check the device's clock")
+    REQUEST_TOO_LARGE = Text(
+        "要求が大きすぎます(上限 {limit} バイト)", "the request is too large (limit {limit} bytes)"
+    )
+    BUSY = Text("混み合っています。しばらくして再送してください", "too busy: send the same again a little later")
     TOO_OLD = Text("計測時刻が古すぎます({days} 日以内)", "it is older than {days} days")
 
 

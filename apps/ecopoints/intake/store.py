@@ -60,7 +60,7 @@ def keep(
     ]  # fmt: skip
     added = insert_new(session, EcoReading, rows, EcoReading.device, EcoReading.channel, EcoReading.end_ms)
     new = frozenset((device, channel, end_ms) for device, channel, end_ms in added)
-    stored = {key: first[key].value for key in new} | _values(session, [key for key in first if key not in new])
+    stored = {key: first[key].value for key in new} | values_of(session, [key for key in first if key not in new])
     conflicts = _keep_conflicts(session, [r for r in readings if r.value != stored[r.key]], now_ms)
     note_changed(session, devices, {(key[0], key[2]) for key in new} | {(r.device, r.end_ms) for r in conflicts})
     return Kept(new, conflicts)
@@ -77,7 +77,8 @@ def insert_new(
     return session.execute(insert.on_conflict_do_nothing().returning(*returning), rows).all()  # type: ignore[call-overload]
 
 
-def _values(session: Session, keys: Sequence[Key]) -> dict[Key, int]:
+def values_of(session: Session, keys: Sequence[Key]) -> dict[Key, int]:
+    """The values that are stored for these keys."""
     columns = (EcoReading.device, EcoReading.channel, EcoReading.end_ms)
     found: dict[Key, int] = {}
     for part in _parts(keys):
