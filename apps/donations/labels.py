@@ -10,8 +10,8 @@ from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 
 from apps.common import pdf
+from apps.common.codes import grouped
 from apps.common.text import Catalogue
-from apps.donations.codes import grouped
 from ledger.refusal import Language
 
 COLUMNS, ROWS = 2, 4

@@ -16,13 +16,13 @@ from sqlalchemy.orm import Session
 
 from apps.common import forms, qr
 from apps.common.chain import ChainUnavailable
+from apps.common.codes import read_code
 from apps.common.form_page import WAIT_S, FormPage, Outcome
 from apps.common.forms import Option, Options, Problem
 from apps.common.outbox import Settled
 from apps.common.tables import User, Write
 from apps.common.web import EVERYBODY, Flash, Kit, View, Visit
 from apps.donations import mails
-from apps.donations.codes import read_code
 from apps.donations.names import Names, load_names
 from apps.donations.signing import CONTRACT, RECEIVING, receiving_call
 from apps.donations.tables import RequestRow

@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from apps.common import forms
+from apps.common.codes import new_code
 from apps.common.form_page import FormPage, FormRefused, Outcome
 from apps.common.forms import Option, Options, Problem
 from apps.common.outbox import Settled
 from apps.common.web import Flash, Kit, View, Visit
 from apps.donations import labels, lists, mails
-from apps.donations.codes import new_code
 from apps.donations.copy import own_writes
 from apps.donations.names import Names, load_names
 from apps.donations.offers import Sure, find_offer, is_supporters

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from pypdf import PdfReader
 
-from apps.donations.codes import grouped, new_code, read_code
+from apps.common.codes import grouped, new_code, read_code
 from apps.donations.requests import split_boxes
 from tests.apps.common.harness import Browser
 from tests.apps.donations.relief import CONTACT, FOREIGN, OFFICER, RIVAL, STAFF, SUPPORTER, Relief

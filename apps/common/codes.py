@@ -1,4 +1,4 @@
-"""The code of a box: what its QR code leads to, and what is typed where nothing can be scanned.
+"""One-time codes of boxes, payments, redemptions: what a QR code leads to, and what is typed where none is scanned.
 
 Sixteen letters and digits of RFC 4648's base 32 are 80 random bits: nobody guesses one, and people can still type it in
 groups of four. 0, 1 and 8 do not occur, so what looks like them can be read as O, I and B.
