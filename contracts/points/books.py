@@ -129,7 +129,11 @@ def give(
     *, source: Place | Literal["issued"],
 ) -> Account:  # fmt: skip
     """Lots come to a resident with their expiry. What has expired meanwhile, or finds the account closed, expires."""
+    account = sweep(ctx, account)
     points = sum(lot.points for lot in lots)
-    account = enter(ctx, account, kind, points, about, merged((*account.lots, *lots)))
+    # What has expired stays apart: joined to a later lot it would live again.
+    due = [lot for lot in lots if lot.expires_ms <= ctx.time_ms]
+    living = [lot for lot in lots if lot.expires_ms > ctx.time_ms]
+    account = enter(ctx, account, kind, points, about, (*due, *merged((*account.lots, *living))))
     shift(ctx, account.municipality, points, source=source, target="residents")
     return sweep(ctx, account)

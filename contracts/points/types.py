@@ -75,7 +75,10 @@ class Entry(Wire, frozen=True):
 
 
 class Totals(Wire, frozen=True):
-    """A municipality's points. Everything issued is in exactly one of the other fields."""
+    """A municipality's points. Everything issued is in exactly one of the other fields.
+
+    Lots whose time has come count as residents' until their expiry is entered; nobody can spend them any more.
+    """
 
     issued: int = 0
     residents: int = 0

@@ -328,6 +328,18 @@ def test_a_refunded_lot_that_has_expired_meanwhile_expires_at_once(street: Stree
     assert street.totals() == {"issued": 100, "residents": 50, "expired": 50}
 
 
+def test_a_refunded_lot_that_has_expired_does_not_live_on_in_a_later_one(street: Street) -> None:
+    for day in range(1, MAX_LOTS + 1):
+        street.grant(2, days=day)
+    payment = street.pay(2)
+    street.grant(2, days=MAX_LOTS + 1)
+    assert len(street.lots()) == MAX_LOTS
+    street.time_ms = midnight(1)
+    street.d("app", "refund_payment", payment=payment, shop="s1", points=2)
+    assert street.lots()[0] == (2, 2)
+    assert street.totals() == {"issued": 2 * MAX_LOTS + 2, "residents": 2 * MAX_LOTS, "expired": 2}
+
+
 def test_a_refund_to_a_resident_who_has_left_expires(street: Street) -> None:
     street.grant(50)
     payment = street.pay(20)
