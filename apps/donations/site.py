@@ -7,7 +7,7 @@ from pathlib import Path
 
 from apps.common.application import Site
 from apps.donations import arrivals, home, masters, masters_files, needs, offers, paper, receive, requests, stock
-from apps.donations.copy import keep_copy
+from apps.donations.copy import COPY
 from apps.donations.signing import (
     ADMIN,
     OFFICER,
@@ -54,5 +54,5 @@ def make_site(municipalities: Mapping[str, Text]) -> Site:
         },
         record_mail=record_mail,
         record_view=record_view,
-        background=(keep_copy, offers.lapse),
+        background=(COPY.keep, offers.lapse),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from apps.common import accounts
 from apps.common.tables import Mail
 from apps.common.web import Kit
-from apps.donations.copy import copied_height
+from apps.donations.copy import COPY
 from apps.donations.site import make_site
 from apps.donations.tables import BoxToken, Contact
 from ledger.refusal import Text
@@ -82,7 +82,7 @@ class Relief:
     async def copied(self) -> None:
         """Until the application's copy shows all that is in the chain: what one did, the others see a moment later."""
         async with asyncio.timeout(30):
-            while await self.kit.database.read(copied_height) < len(self.chain.blocks):  # noqa: ASYNC110 - nobody tells
+            while await self.kit.database.read(COPY.height) < len(self.chain.blocks):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
 
     def mails(self, kind: str) -> list[Mail]:
