@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime
 
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from apps.ecopoints.devices import echonet
 from apps.ecopoints.devices.echonet import JST, EchonetReason, Scale
+from contracts.ecopoints.metering import MonthTotals, Reading, derive, plan_of
+from contracts.ecopoints.registers import Doubt
 from ledger.refusal import Refused
 
 NOON = datetime(2026, 8, 1, 12, 0, tzinfo=JST)
@@ -174,3 +177,50 @@ def test_values_of_another_length_are_refused(length: int) -> None:
     ):
         with refused(EchonetReason.BAD_LENGTH):
             decode()
+
+
+def counted(raw: Sequence[int | None], scale: Scale) -> MonthTotals:
+    """What a meter's half-hourly counts from 1 August on come to, through the decoder and the metering."""
+    begin = datetime(2026, 8, 1, tzinfo=JST)
+    readings = [
+        echonet.meter_now(0xE0, counts(0xFFFFFFFE if count is None else count), scale, begin + n * echonet.HALF_HOUR)
+        for n, count in enumerate(raw)
+    ]
+    plan = plan_of("grid", {})
+    return derive(plan, "2026-08", [Reading(r.channel, r.end_ms, r.value) for r in readings])
+
+
+RISING = list(range(500_000, 500_200, 2))
+"""A hundred readings of a meter that counts 0.1 kWh, two counts a half hour."""
+
+
+@pytest.mark.function("E2e")
+def test_a_passing_zero_does_not_rebase_the_register() -> None:
+    scale = echonet.scale_of(properties())
+    found = counted([*RISING[:50], 0, *RISING[51:]], scale)
+    assert counted(RISING, scale).totals == {"consumed": 99 * 200}
+    assert found.totals == {"consumed": 97 * 200}, "the interval into the zero and the one out of it, and nothing else"
+
+
+@pytest.mark.function("E2e")
+def test_a_reset_counts_on_from_zero_once_enough_readings_tell_of_it() -> None:
+    scale = echonet.scale_of(properties())
+    after = list(range(0, 200, 2))
+    found = counted([*RISING, *after], scale)
+    assert found.totals["consumed"] in {(99 + 98) * 200, (99 + 99) * 200}
+    assert found.totals["consumed"] < 500_000 * 100, "the former level is not counted again"
+
+
+@pytest.mark.function("E2e")
+def test_a_rollover_at_the_digit_count_loses_nothing() -> None:
+    scale = echonet.scale_of(properties(digits=6))
+    raw = [count % 1_000_000 for count in range(999_900, 1_000_100, 2)]
+    assert counted(raw, scale).totals == {"consumed": 99 * 200}
+
+
+@pytest.mark.function("E2e")
+def test_no_data_earns_nothing_and_is_shown() -> None:
+    scale = echonet.scale_of(properties())
+    found = counted([*RISING[:50], None, *RISING[51:]], scale)
+    assert found.totals == {"consumed": 97 * 200}
+    assert [q.doubt for q in found.quarantined] == [Doubt.NO_DATA]

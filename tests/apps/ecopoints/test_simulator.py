@@ -17,6 +17,7 @@ from contracts.ecopoints.methodology import METHODOLOGIES
 
 DAYS = 2 * CYCLE
 LYING = Rates(lie=1000)
+UNLUCKY = Rates(gap=200, no_data=200, reset=1000, lie=0)
 
 
 def readings_by_device(arrivals: Iterable[Arrival]) -> dict[str, list[Reading]]:
@@ -92,7 +93,7 @@ def test_every_lie_is_quarantined_and_nothing_untrue_counts(seed: int) -> None:
 
 @pytest.mark.function("E2e", "EId")
 def test_a_reset_goes_on_counting_and_gaps_and_no_data_earn_nothing() -> None:
-    simulator = Simulator(seed=5, households=20, days=DAYS, kinds=("pv",), rates=Rates(lie=0, reset=1000))
+    simulator = Simulator(seed=5, households=20, days=DAYS, kinds=("pv",), rates=UNLUCKY)
     found = month_totals(simulator, readings_by_device(simulator.stream()), "2026-04")
     kinds = {label.kind for label in simulator.labels}
     assert {"reset", "gap", "no_data", "late", "duplicate"} <= kinds
