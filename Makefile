@@ -6,7 +6,7 @@ SEEDS ?= 200
 WORKERS ?= auto
 TOOLS := chromium pdftoppm zbarimg
 FONT := /usr/share/fonts/truetype/bizud-gothic
-PACKAGES := python3-venv chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql
+PACKAGES := python3-venv chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql mosquitto
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format simulate flips functions bench packages tools clean
@@ -50,7 +50,7 @@ functions: $(VENV)/ready ## the function table of the applications: id, behaviou
 bench: $(VENV)/ready ## latency at ten writes a second on four nodes
 	$(BIN)/python -m benchmarks.latency
 
-packages: ## as root: the Debian packages that the tests need (browser, PDF and QR tools, fonts, PostgreSQL)
+packages: ## as root: the Debian packages that the tests need (browser, PDF and QR tools, fonts, PostgreSQL, Mosquitto)
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null
 
 tools:
