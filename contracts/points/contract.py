@@ -11,6 +11,7 @@ import msgspec
 
 from contracts.paging import After, Limit
 from contracts.points import accounts, payments, queries, rewards, settlement
+from contracts.points import codes as one_time
 from contracts.points.types import (
     MAX_VALID_MS,
     AccountKind,
@@ -187,6 +188,13 @@ class PointsContract(Contract):
         return tables_of(self.name).payments.get(ctx.state, payment)
 
     @query
+    def payment_with_code(self, ctx: QueryContext, code: OneTimeCode) -> Payment | None:
+        """E7a: what a shop is about to confirm with this code."""
+        tables = tables_of(self.name)
+        found = tables.payment_codes.get(ctx.state, one_time.commitment(code))
+        return None if found is None else tables.payments.get(ctx.state, found.id)
+
+    @query
     def payments(
         self, ctx: QueryContext, account: Pseudonym, after: After = "", limit: Limit = 100
     ) -> queries.PaymentPage:
@@ -249,6 +257,13 @@ class PointsContract(Contract):
         tables = tables_of(self.name)
         found = queries.listed(ctx.state, tables.redemptions_of, tables.redemptions, f"{account}/", after, limit)
         return queries.RedemptionPage(*found)
+
+    @query
+    def redemption_with_code(self, ctx: QueryContext, code: OneTimeCode) -> Redemption | None:
+        """E7c: what is about to be handed out against this code."""
+        tables = tables_of(self.name)
+        found = tables.redemption_codes.get(ctx.state, one_time.commitment(code))
+        return None if found is None else tables.redemptions.get(ctx.state, found.id)
 
     @query
     def redemption(self, ctx: QueryContext, redemption: Code) -> Redemption | None:

@@ -235,6 +235,8 @@ def test_points_move_only_when_the_shop_confirms_with_the_code(street: Street) -
     payment = street.open(20)
     assert (street.points("r1"), street.points("s1")) == (50, 0)
     assert street.no("app", "confirm_payment", code="a code nobody made", shop="s1") == "unknown_code"
+    assert street.ask("payment_with_code", code="a code nobody made") is None
+    assert street.ask("payment_with_code", code=CODE) == street.ask("payment", payment=payment)
     street.d("app", "confirm_payment", code=CODE, shop="s1")
     assert (street.points("r1"), street.points("s1")) == (30, 20)
     for account_id in ("r1", "s1"):
@@ -429,6 +431,8 @@ def test_a_reward_is_ordered_for_points_and_handed_out_by_code_once(street: Stre
     redemption = street.redeem(reward, count=2)
     assert street.totals() == {"issued": 100, "residents": 40, "rewards": 60}
     assert street.ask("reward", reward=reward)["stock"] == 1
+    found = street.ask("redemption_with_code", code=CODE)
+    assert found == street.ask("redemption", redemption=redemption) and found["count"] == 2
     street.d("officer", "hand_out_reward", code=CODE)
     assert street.totals() == {"issued": 100, "residents": 40, "redeemed": 60}
     assert street.no("officer", "hand_out_reward", code=CODE) == "redemption_ended"
