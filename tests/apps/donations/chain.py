@@ -1,19 +1,13 @@
-"""The real contract behind the applications' fake chain: one node in memory, a block for each transaction."""
+"""The real contract behind the relief application: the accounts that it signs for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
-from apps.common.chain import ChainUnavailable, Committed, Keyring, NotAdmitted, Plain
+from apps.common.chain import Keyring
 from apps.donations.signing import APP, staff_account
-from ledger.encoding import Value
-from ledger.refusal import Language, Scalar
 from ledger.registry import Account
-from ledger.schema import to_plain
-from ledger.types import Transaction
-from tests.apps.common.fakes import FakeChain
+from tests.apps.common import contract_chain
 from tests.contracts.world import HACHIOJI, OSHIMA, TACHIKAWA, World, account, key_of
 
 MUNICIPALITIES = (HACHIOJI, TACHIKAWA, OSHIMA)
@@ -34,28 +28,7 @@ def keyring() -> Keyring:
 
 
 @dataclass
-class ContractChain(FakeChain):
-    """A `FakeChain` whose contract is the real one."""
+class ContractChain(contract_chain.ContractChain):
+    """With the accounts of the relief application."""
 
     world: World = field(default_factory=lambda: World(*accounts()))
-
-    def __post_init__(self) -> None:
-        self.chain_id = self.world.chain.chain_id
-
-    def _commit(self, transaction: Transaction) -> Committed:
-        self.world.time_ms = max(self.clock(), self.world.time_ms + 1)
-        receipts = self.world.block(transaction)
-        if not receipts:
-            raise NotAdmitted("not_admitted", "受け付けません", "it is not taken")
-        committed = Committed(len(self.blocks) + 1, 0, self.world.time_ms, receipts[0])
-        self.blocks.append((transaction, committed))
-        self._grown.set()
-        return committed
-
-    async def query(self, contract: str, method: str, arguments: Mapping[str, Value], min_height: int = 0) -> Plain:
-        if self.down:
-            raise ChainUnavailable("no node answers")
-        return cast(Plain, to_plain(self.world.query(contract, method, **arguments)))
-
-    def reason_text(self, code: str, params: Mapping[str, Scalar], language: Language) -> str:
-        return self.world.runtime.reason_text(code, params, language)

@@ -1,0 +1,43 @@
+"""A real contract behind the applications' fake chain: one node in memory, a block for each transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from apps.common.chain import ChainUnavailable, Committed, NotAdmitted, Plain
+from ledger.encoding import Value
+from ledger.refusal import Language, Scalar
+from ledger.schema import to_plain
+from ledger.types import Transaction
+from tests.apps.common.fakes import FakeChain
+from tests.contracts.world import World
+
+
+@dataclass
+class ContractChain(FakeChain):
+    """A `FakeChain` whose contracts are the real ones; `world` has the accounts."""
+
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        self.chain_id = self.world.chain.chain_id
+
+    def _commit(self, transaction: Transaction) -> Committed:
+        self.world.time_ms = max(self.clock(), self.world.time_ms + 1)
+        receipts = self.world.block(transaction)
+        if not receipts:
+            raise NotAdmitted("not_admitted", "受け付けません", "it is not taken")
+        committed = Committed(len(self.blocks) + 1, 0, self.world.time_ms, receipts[0])
+        self.blocks.append((transaction, committed))
+        self._grown.set()
+        return committed
+
+    async def query(self, contract: str, method: str, arguments: Mapping[str, Value], min_height: int = 0) -> Plain:
+        if self.down:
+            raise ChainUnavailable("no node answers")
+        return cast(Plain, to_plain(self.world.query(contract, method, **arguments)))
+
+    def reason_text(self, code: str, params: Mapping[str, Scalar], language: Language) -> str:
+        return self.world.runtime.reason_text(code, params, language)
