@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from contracts.access import AccessLog, AccessReason
 from contracts.donations import masters, needs, offers, queries, shipments, stock
 from contracts.donations.masters import ADMIN, APP, OFFICER, SHELTER
 from contracts.donations.queries import (
@@ -51,7 +52,7 @@ from contracts.donations.types import (
     Token,
 )
 from contracts.paging import After, Limit
-from ledger.contract import Context, Contract, QueryContext, Result, call, query
+from ledger.contract import Context, QueryContext, Result, call, query
 from ledger.refusal import Refused
 from ledger.types import AccountId, Hash, MunicipalCode, TimeMs, whole
 
@@ -72,10 +73,10 @@ Filter = Annotated[str, msgspec.Meta(max_length=64)]
 """Empty: everything."""
 
 
-class Donations(Contract):
+class Donations(AccessLog):
     name = "donations"
     version = 1
-    reasons = (DonationsReason,)
+    reasons = (DonationsReason, AccessReason)
 
     # -- masters (D10) -------------------------------------------------------------------------------------------------
 
@@ -268,16 +269,6 @@ class Donations(Contract):
             told = shipments.subjects(shipments.known(ctx.state, about))
         MAILS.put(ctx.state, mail, Mail(kind, recipient, about, ctx.time_ms))
         ctx.emit("mail_sent", told[:1], kind=kind)
-        return None
-
-    @call(roles=[APP])
-    def record_view(
-        self, ctx: Context, viewer: Pseudonym, municipality: MunicipalCode, kind: Code, about: Filter = "",
-        occurred_ms: TimeMs | None = None,
-    ) -> Result:  # fmt: skip
-        """X5: an officer of a municipality has seen personal data: who (a pseudonym), what kind, about what, when."""
-        at_ms = masters.happened(ctx, occurred_ms)
-        ctx.emit("viewed", [f"access:{municipality}"], viewer=viewer, kind=kind, about=about, occurred_ms=at_ms)
         return None
 
     # -- queries -------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from contracts.access import AccessLog, AccessReason
 from contracts.ecopoints import corrections, credits, documents, grants, members, periods, queries
 from contracts.ecopoints import readings as reading_rules
 from contracts.ecopoints.members import ADMIN, APP, GATEWAY, OFFICER
@@ -71,10 +72,10 @@ Filter = Annotated[str, msgspec.Meta(max_length=64)]
 """Empty: everything."""
 
 
-class EcoPoints(PointsContract):
+class EcoPoints(PointsContract, AccessLog):
     name = "ecopoints"
     version = 1
-    reasons = (EcoReason, MethodologyReason, PointsReason)
+    reasons = (EcoReason, MethodologyReason, PointsReason, AccessReason)
 
     # -- programme, members and devices (E4) ---------------------------------------------------------------------------
 

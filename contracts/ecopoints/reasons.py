@@ -95,6 +95,3 @@ class EcoReason(Reason):
     )
     NO_BLOCK = Text("クレジット {block} は登録されていません", "there is no block of credits {block}")
     NOT_SO_MANY = Text("未売却のクレジットは {left} トンです", "{left} tonnes of the block are unsold")
-    NO_DOCUMENT = Text("書類 {document} は登録されていません", "there is no document {document}")
-    MAIL_RECORDED = Text("このメールは既に記録されています", "the mail is recorded already")
-    NOT_YET = Text("起きた時刻が未来です", "the time at which it happened lies ahead")

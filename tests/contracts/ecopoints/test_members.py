@@ -69,3 +69,12 @@ def test_everybody_acts_for_their_own_municipality_only() -> None:
     wanted = {"device": plant, "channel": "sold", "interval_end_ms": 1, "why": "holiday"}
     assert eco.refuses("officer-t", "release_reading", **wanted) == other
     assert eco.refuses("app-t", "register_member", member="m", kind="firm") == "ecopoints.no_programme"
+
+
+@pytest.mark.function("X5")
+def test_a_view_of_personal_data_is_on_record_and_not_ahead_of_its_time() -> None:
+    eco = Programme()
+    view = {"viewer": "p-1", "municipality": "132012", "kind": "member", "about": "member-1"}
+    eco.eco("app-h", "record_view", **view)
+    late = eco.time_ms + 60_000
+    assert eco.refuses("app-h", "record_view", **view, occurred_ms=late) == "ecopoints.viewed_ahead"
