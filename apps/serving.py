@@ -24,6 +24,7 @@ from apps.common.node_chain import NodeChain
 from apps.common.running import keep_personal_data_out_of_logs, serving
 from apps.common.settings import Settings, Smtp
 from apps.donations.site import make_site as make_donations
+from apps.ecopoints.site import make_site as make_ecopoints
 from edge.config import split_address
 from edge.keys import read_key
 from ledger.contract import Runtime
@@ -31,7 +32,10 @@ from ledger.crypto import SigningKey
 from ledger.genesis import Genesis, load_genesis
 from ledger.refusal import Reason, Refused, Text
 
-SITES: Mapping[str, Callable[[Mapping[str, Text]], Site]] = {"donations": make_donations}
+SITES: Mapping[str, Callable[[Mapping[str, Text]], Site]] = {
+    "donations": make_donations,
+    "ecopoints": make_ecopoints,
+}
 """The applications, by the name that the configuration uses."""
 SECRET_BYTES = 32
 
@@ -60,7 +64,7 @@ class SmtpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AppConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Paths are relative to the configuration file."""
 
-    application: Literal["donations"]
+    application: Literal["donations", "ecopoints"]
     base_url: str
     """Where people reach it: `https://supplies.example.lg.jp`."""
     nodes: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=32)]

@@ -85,6 +85,8 @@ class Site:
     record_view: RecordView | None = None
     """The call that records on the chain that an officer saw personal data (X5)."""
     background: Sequence[Background] = ()
+    attach: Callable[[Kit, web.Application], None] | None = None
+    """Adds what is no page: addresses that machines call, without session and form token."""
 
 
 def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clock: Clock = system_clock) -> Kit:
@@ -146,6 +148,8 @@ def make_application(site: Site, kit: Kit) -> web.Application:
             application.router.add_get(f"/static/{folder}/{{name}}", _static(path))
     for path_pattern, handler in KIT_ROUTES:
         application.router.add_get(path_pattern, handler)
+    if site.attach is not None:
+        site.attach(kit, application)
     application.on_shutdown.append(lambda _: kit.live.close())
     application.cleanup_ctx.append(_workers(site, kit))
     return application

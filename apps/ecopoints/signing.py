@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from apps.common.outbox import Call
+from apps.common.personal import Viewed
 from apps.common.tables import User
 from contracts.ecopoints.types import ECOPOINTS
 from ledger.encoding import Value
@@ -53,3 +54,21 @@ def officer_call(user: User, method: str, arguments: Mapping[str, Value]) -> Cal
 
 def admin_call(user: User, method: str, arguments: Mapping[str, Value]) -> Call:
     return Call(admin_account(user.organisation), ECOPOINTS, method, arguments)
+
+
+def record_view(viewed: Viewed) -> Call:
+    """X5."""
+    return app_call(
+        viewed.organisation,
+        "record_view",
+        {
+            "viewer": viewed.pseudonym,
+            "municipality": viewed.organisation,
+            "kind": viewed.kind.replace("_", "-"),
+            "about": viewed.about,
+        },
+    )
+
+
+def access_subject(user: User) -> str:
+    return f"access:{user.organisation}"

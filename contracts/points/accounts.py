@@ -9,8 +9,9 @@ import msgspec
 
 from contracts.points import books
 from contracts.points.reasons import PointsReason
-from contracts.points.types import Account, AccountKind, Lot, tables_of
+from contracts.points.types import Account, AccountKind, Lot, Tables, tables_of
 from ledger.contract import Context, Result
+from ledger.kv import Reader
 from ledger.refusal import BrokenInvariant, Refused
 from ledger.table import Mark
 
@@ -108,6 +109,12 @@ def reverse(ctx: Context, account_id: str, points: int, source: str) -> int:
     books.take(ctx, account, taken, "reversed", source, target="reversed")
     ctx.emit("points_reversed", [f"account:{account_id}"], points=taken, source=source)
     return taken
+
+
+def is_due(state: Reader, tables: Tables, municipality: str, now_ms: int) -> bool:
+    """Whether the earliest lot of the municipality has expired."""
+    page = tables.due.page(state, prefix=f"{municipality}/", limit=1)
+    return any(int(row_id.rsplit("/", 2)[1]) <= now_ms for row_id, _ in page)
 
 
 def expire(ctx: Context, limit: int) -> Result:

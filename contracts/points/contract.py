@@ -183,6 +183,11 @@ class PointsContract(Contract):
         return tables_of(self.name).totals.get(ctx.state, municipality) or Totals()
 
     @query
+    def points_due(self, ctx: QueryContext, municipality: MunicipalCode) -> bool:
+        """Whether there are lots whose time has come and whose expiry is not entered: `expire` does that."""
+        return accounts.is_due(ctx.state, tables_of(self.name), municipality, ctx.time_ms)
+
+    @query
     def payment(self, ctx: QueryContext, payment: Code) -> Payment | None:
         """One payment."""
         return tables_of(self.name).payments.get(ctx.state, payment)

@@ -147,9 +147,13 @@ def test_expiry_is_entered_earliest_first_and_for_the_own_municipality_only(stre
     street.grant(20, days=1, account="r2")
     street.time_ms = midnight(2)
     assert street.d("app-t", "expire") == {"accounts": 0, "left": False}
+    assert street.ask("points_due", municipality=HACHIOJI)
+    assert not street.ask("points_due", municipality=TACHIKAWA)
     assert street.d("app", "expire", limit=1) == {"accounts": 1, "left": True}
     assert street.ask("points_history", account="r2")["rows"][0]["kind"] == "expired"
+    assert street.ask("points_due", municipality=HACHIOJI)
     assert street.d("app", "expire", limit=1) == {"accounts": 1, "left": False}
+    assert not street.ask("points_due", municipality=HACHIOJI)
     assert street.d("app", "expire") == {"accounts": 0, "left": False}
     assert street.totals() == {"issued": 30, "expired": 30}
 
@@ -160,6 +164,7 @@ def test_a_lot_is_due_at_its_midnight_and_not_a_moment_before(street: Street) ->
     street.time_ms = midnight(2) - 2
     assert street.d("app", "expire") == {"accounts": 0, "left": False}
     assert street.points() == 10
+    assert not street.ask("points_due", municipality=HACHIOJI)
     assert street.d("app", "expire") == {"accounts": 1, "left": False}
     assert street.chain.head.time_ms == midnight(2)
 

@@ -34,12 +34,12 @@ def test_a_header_that_trickles_in_is_cut_off() -> None:
 def test_connections_that_say_nothing_are_closed() -> None:
     async def scenario(api: Served) -> None:
         many = [await _connect(api) for _ in range(50)]
-        assert api.server.connections == 50
         assert (await api.get("/health/live"))[0] == 200
-        await asyncio.sleep(0.3)
-        assert api.server.connections <= 1
-        for _, writer in many:
-            writer.close()
+        async with asyncio.timeout(10):
+            for reader, writer in many:
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+                writer.close()
 
     with_api(scenario, HttpSettings(header_timeout_ms=150))
 

@@ -1,0 +1,39 @@
+"""The eco-point application put together: pages, menus, what follows from the chain's answers, what runs by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from apps.common.application import Site
+from apps.ecopoints import home
+from apps.ecopoints.copy import COPY
+from apps.ecopoints.intake.batcher import WRITE_KIND
+from apps.ecopoints.signing import ADMIN, MEMBER, OFFICER, ROLES, access_subject, record_view
+from apps.ecopoints.working import attach_intake, expire_points, record_readings, settle_batch
+from ledger.refusal import Text
+
+HERE = Path(__file__).parent
+
+
+def make_site(municipalities: Mapping[str, Text]) -> Site:
+    """`municipalities`: the organisations of the chain, by code, with their names."""
+    return Site(
+        name="ecopoints",
+        pages=(*home.PAGES,),
+        navigation=("home", "accounts", "access_log"),
+        catalogue=HERE / "catalogue",
+        texts={f"municipality.{code}": name for code, name in municipalities.items()},
+        templates=HERE / "templates",
+        migrations=HERE / "migrations",
+        roles=ROLES,
+        registers_as=MEMBER,
+        administrators=frozenset({ADMIN}),
+        officers=frozenset({ADMIN, OFFICER}),
+        auditors=frozenset({ADMIN}),
+        access_subject=access_subject,
+        follow_ups={WRITE_KIND: settle_batch},
+        record_view=record_view,
+        background=(COPY.keep, record_readings, expire_points(municipalities)),
+        attach=attach_intake,
+    )

@@ -1,0 +1,31 @@
+"""What holds for the whole eco-point application: roles, texts, the start page."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.ecopoints.signing import ROLES
+from apps.ecopoints.site import HERE, make_site
+from tests.apps.common import checks
+from tests.apps.ecopoints.town import ADMIN_MAIL, MEMBER_MAIL, NAMES, OFFICER_MAIL, SHOP_MAIL, VERIFIER_MAIL, Town
+
+
+@pytest.mark.function("E9a")
+async def test_no_page_opens_for_the_wrong_role(town: Town) -> None:
+    assert await checks.denial_faults(town.running, ROLES) == []
+
+
+async def test_no_change_without_a_form_of_ours(town: Town) -> None:
+    for email in (ADMIN_MAIL, OFFICER_MAIL, MEMBER_MAIL, SHOP_MAIL, VERIFIER_MAIL):
+        assert await checks.form_token_faults(town.running, email) == []
+
+
+async def test_no_text_is_missing_in_either_language(town: Town) -> None:
+    assert checks.catalogue_gaps(make_site(NAMES), town.kit.catalogue, HERE) == set()
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+async def test_everybody_sees_what_was_saved(town: Town, language: str) -> None:
+    async with town.as_() as visitor:
+        page = await visitor.get(f"/?lang={language}")
+        assert page.status == 200 and "0 kg" in page.main
