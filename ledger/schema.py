@@ -70,7 +70,8 @@ def _unhex(kind: Any, value: object) -> object:
             if named.keys() != expected:
                 raise ValueError(f"{kind.__name__} has the fields {', '.join(sorted(expected))}")
             return ([] if tag is None else [named[TAG_FIELD]]) + [named[name] for name in kind.__struct_fields__]
-        return dict(value)
+        item = get_args(kind)[1] if get_origin(kind) is dict else None
+        return {key: _unhex(item, v) for key, v in value.items()}
     return value
 
 
@@ -80,10 +81,12 @@ def _hints(struct: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _member(union: Any, tag: object) -> Any:
-    """The member of a union that an object stands for: the struct with this tag, else the first that is a class."""
-    members = [_bare(k) for k in get_args(union) if isinstance(_bare(k), type)]
-    tagged = [m for m in members if issubclass(m, msgspec.Struct) and m.__struct_config__.tag == tag]
-    return next(iter(tagged if tag is not None and tagged else members), None)
+    """The member of a union that an object stands for: the struct with this tag, else the first that has fields."""
+    members = [_bare(k) for k in get_args(union)]
+    structs = [m for m in members if isinstance(m, type) and issubclass(m, msgspec.Struct)]
+    tagged = [m for m in structs if m.__struct_config__.tag == tag]
+    mappings = [m for m in members if get_origin(m) is dict]
+    return next(iter(tagged if tag is not None and tagged else [*structs, *mappings]), None)
 
 
 def _bare(kind: Any) -> Any:
