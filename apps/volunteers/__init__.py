@@ -1,0 +1,1 @@
+"""Community contribution: volunteers, their certificates, what they do and what it earns."""

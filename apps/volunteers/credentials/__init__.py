@@ -1,0 +1,1 @@
+"""Volunteer certificates as W3C Verifiable Credentials: made, checked offline, shown once, printed (V5)."""
