@@ -48,6 +48,17 @@ Background = Callable[[Kit], Awaitable[None]]
 
 
 @dataclass(frozen=True)
+class Part:
+    """Pages that several applications share, with what belongs to them. The application's own texts lie over these."""
+
+    pages: Sequence[Page]
+    catalogue: Path | None = None
+    templates: Path | None = None
+    follow_ups: Mapping[str, Callable[[Kit, Settled], None]] = field(default_factory=dict)
+    topics: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Site:
     """What an application declares."""
 
@@ -55,6 +66,8 @@ class Site:
     """`donations`: names its folder of static files and, in the catalogue, `site.name` shows people its title."""
     pages: Sequence[Page]
     """The first one named `home` is where people start."""
+    parts: Sequence[Part] = ()
+    """What it shares with other applications."""
     navigation: Sequence[str] = ()
     """Names of pages in the main menu; each visitor sees those that they may open. Labels: `<page>.title`."""
     catalogue: Path | None = None
@@ -93,7 +106,9 @@ def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clo
     """Everything that the pages of `site` use; the database is brought up to date."""
     database = Database(settings.database_url)
     database.migrate(*([site.migrations] if site.migrations is not None else []))
-    catalogue = Catalogue.load(*([site.catalogue] if site.catalogue is not None else []), more=site.texts)
+    with_own: tuple[Part | Site, ...] = (*site.parts, site)
+    texts = [whose.catalogue for whose in with_own if whose.catalogue is not None]
+    catalogue = Catalogue.load(*texts, more=site.texts)
     pages = {page.name: page for page in all_pages(site, settings)}
     follow_ups: dict[str, FollowUp] = {}
     outbox = Outbox(database, chain, keyring, clock, follow_ups)
@@ -103,7 +118,7 @@ def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clo
         settings=settings,
         database=database,
         catalogue=catalogue,
-        renderer=Renderer(site.templates, static, layout),
+        renderer=Renderer([whose.templates for whose in reversed(with_own) if whose.templates], static, layout),
         chain=chain,
         outbox=outbox,
         mails=Mails(settings, database, catalogue, outbox, clock, site.record_mail),
@@ -112,24 +127,29 @@ def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clo
         pages=pages,
         record_view=site.record_view,
     )
-    follow_ups.update({kind: partial(follow_up, kit) for kind, follow_up in site.follow_ups.items()})
+    topics: dict[str, Sequence[str]] = {}
+    for whose in with_own:
+        follow_ups.update({kind: partial(follow_up, kit) for kind, follow_up in whose.follow_ups.items()})
+        topics.update(whose.topics)
 
     async def after_decision(kind: str) -> None:
         kit.mails.wake()
-        await kit.live.touch(*site.topics.get(kind, ()))
+        await kit.live.touch(*topics.get(kind, ()))
 
     outbox.after_decision = after_decision
     return kit
 
 
 def all_pages(site: Site, settings: Settings) -> Iterator[Page]:
-    """The kit's pages and the application's; one of the same name replaces the kit's."""
+    """The kit's pages, those of shared parts, the application's; a later one of the same name replaces an earlier."""
     yield from KIT_PAGES
     yield from STORY_PAGES
     yield from account_pages.pages(site)
     yield from mail_pages(site.officers, demo=settings.demo)
     if site.access_subject is not None:
         yield View("access_log", "/access-log", show_access_log(site.access_subject), site.auditors)
+    for part in site.parts:
+        yield from part.pages
     yield from site.pages
 
 

@@ -1,8 +1,8 @@
-"""Pages from templates: Jinja with escaping always on, the application's templates before the kit's."""
+"""Pages from templates: Jinja with escaping always on, the application's templates before those it shares."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +22,9 @@ KIT_STATIC = Path(__file__).parent / "static"
 
 
 class Renderer:
-    def __init__(self, templates: Path | None, static: Mapping[str, Path], layout: Mapping[str, object]) -> None:
-        folders = [KIT_TEMPLATES] if templates is None else [templates, KIT_TEMPLATES]
+    def __init__(self, templates: Sequence[Path], static: Mapping[str, Path], layout: Mapping[str, object]) -> None:
         self._environment = Environment(
-            loader=FileSystemLoader(folders),
+            loader=FileSystemLoader([*templates, KIT_TEMPLATES]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -65,7 +65,7 @@ def catalogue_gaps(site: Site, catalogue: Catalogue, *folders: Path) -> set[str]
     """Keys that pages, forms, templates and code of `folders` use and the catalogue lacks."""
     wanted: set[str] = {f"role.{role}" for role in site.roles} | {"site.name"}
     wanted |= {f"{name}.title" for name in site.navigation}
-    for page in site.pages:
+    for page in (page for whose in (*site.parts, site) for page in whose.pages):
         if isinstance(page, FormPage):
             wanted |= {f"{page.name}.title", f"{page.name}.submit"}
             wanted |= {f"{page.name}.{name}" for name, spec in forms.specs(page.form).items() if spec.kind != "hidden"}
