@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import importlib
 from dataclasses import asdict
 from pathlib import Path
@@ -96,7 +97,7 @@ def node_run(home: Path, with_parent: bool) -> None:
 @json_option
 @with_runtime
 def demo(runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | None, as_json: bool) -> None:
-    """Four nodes, the applications, a week of relief supplies after an earthquake. Ctrl-C ends it.
+    """Four nodes, the applications, a week of relief supplies, a month of eco-points. Ctrl-C ends it.
 
     \b
     Examples:
@@ -114,8 +115,11 @@ def demo(runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | 
         if not once:
             # The applications have dependencies of their own, which a node does without.
             applications = importlib.import_module("apps.demo")
+            plan = dataclasses.replace(plan, applications=applications.accounts(plan.week.municipalities))
             with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
-                asyncio.run(stay_up(plan, progress, lambda net: applications.beside(plan, net, as_json=as_json)))
+                asyncio.run(
+                    stay_up(plan, progress, lambda net: applications.beside(plan, net, progress, as_json=as_json))
+                )
             return
         report = asyncio.run(run_once(plan, progress))
     show(as_json, {"ok": report.ok, **asdict(report)}, *report_lines(report))

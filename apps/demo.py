@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import msgspec
 
+from apps.common.application import Site
 from apps.common.chain import Keyring
 from apps.common.node_chain import NodeChain
 from apps.common.running import keep_personal_data_out_of_logs, serving
 from apps.common.settings import Settings
+from apps.common.web import Kit
 from apps.donations import demo as donations_demo
 from apps.donations.demo import Cast, Town
-from apps.donations.site import make_site
+from apps.donations.site import make_site as make_donations
+from apps.ecopoints import demo as ecopoints_demo
+from apps.ecopoints.demo import EcoTown
+from apps.ecopoints.site import make_site as make_ecopoints
 from edge import demo_week
 from edge.console import show
-from edge.demo import DemoPlan
+from edge.demo import DemoPlan, Progress
+from edge.init import AccountPlan
 from edge.keys import read_key
 from edge.localnet import Localnet
 from edge.municipalities import load_municipalities
@@ -34,6 +41,8 @@ from ledger.refusal import Text
 
 HOST = "127.0.0.1"
 STATE_NAME = "state.json"
+HOUSEHOLDS = (12, 4)
+"""Members of the eco-points in the first municipalities."""
 
 
 class State(msgspec.Struct, frozen=True):
@@ -66,33 +75,51 @@ class DemoChain:
     keys: Mapping[str, SigningKey]
 
 
+@dataclass(frozen=True, slots=True)
+class Casts:
+    """Who plays in each application."""
+
+    donations: Cast
+    ecopoints: Sequence[EcoTown]
+
+
 @asynccontextmanager
-async def serve_applications(chain: DemoChain, cast: Cast) -> AsyncIterator[list[Served]]:
+async def serve_applications(
+    chain: DemoChain, casts: Casts, tell: Callable[[str], None]
+) -> AsyncIterator[list[Served]]:
     """All applications until the block ends."""
     keep_personal_data_out_of_logs()
+    names = {o.code: Text(o.name_ja, o.name_en) for o in chain.genesis.organisations}
     async with AsyncExitStack() as stack:
         nodes = await stack.enter_async_context(NodeChain(chain.urls, chain.genesis, chain.runtime))
-        yield [await _donations(stack, chain, nodes, cast)]
+        relief, relief_url = await _serve(stack, chain, nodes, make_donations(names), "relief@example.jp")
+        points, points_url = await _serve(stack, chain, nodes, make_ecopoints(names), "ecopoints@example.jp")
+        await asyncio.gather(donations_demo.seed(relief, casts.donations), ecopoints_demo.seed(points, casts.ecopoints))
+        yield [
+            Served(
+                "支援物資マッチング", relief_url, donations_demo.PASSWORD, donations_demo.town_accounts(casts.donations)
+            ),
+            Served("地域エコポイント", points_url, ecopoints_demo.PASSWORD, ecopoints_demo.people(casts.ecopoints)),
+        ]
 
 
-async def _donations(stack: AsyncExitStack, chain: DemoChain, nodes: NodeChain, cast: Cast) -> Served:
-    names = {o.code: Text(o.name_ja, o.name_en) for o in chain.genesis.organisations}
-    folder = chain.folder / "donations"
+async def _serve(stack: AsyncExitStack, chain: DemoChain, nodes: NodeChain, site: Site, sender: str) -> tuple[Kit, str]:
+    """One application with a database and an address of its own."""
+    folder = chain.folder / site.name
     state = _state(folder)
     url = f"http://{HOST}:{state.port}"
     settings = Settings(
-        database_url=f"sqlite:///{folder / 'donations.db'}",
+        database_url=f"sqlite:///{folder / f'{site.name}.db'}",
         base_url=url,
         secret=state.secret,
-        sender="relief@example.jp",
+        sender=sender,
         demo=True,
         smtp_sink_port=0,
     )
     kit, _ = await stack.enter_async_context(
-        serving(make_site(names), settings, nodes, Keyring(chain.keys), host=HOST, port=state.port)
+        serving(site, settings, nodes, Keyring(chain.keys), host=HOST, port=state.port)
     )
-    await donations_demo.seed(kit, cast)
-    return Served("支援物資マッチング", url, donations_demo.PASSWORD, donations_demo.town_accounts(cast))
+    return kit, url
 
 
 def _state(folder: Path) -> State:
@@ -110,12 +137,12 @@ def _state(folder: Path) -> State:
 
 
 @asynccontextmanager
-async def beside(plan: DemoPlan, net: Localnet, *, as_json: bool) -> AsyncIterator[None]:
+async def beside(plan: DemoPlan, net: Localnet, progress: Progress, *, as_json: bool) -> AsyncIterator[None]:
     """The demo's applications, and what people are told once they are up."""
     genesis = load_genesis(net.genesis_path.read_bytes())
-    keys = {a.account: read_key(net.data / "accounts" / f"{a.account}.key") for a in demo_week.accounts(plan.week)}
+    keys = {a.account: read_key(net.data / "accounts" / f"{a.account}.key") for a in plan.accounts()}
     chain = DemoChain(net.data / "apps", net.urls, genesis, plan.runtime, keys)
-    async with serve_applications(chain, cast_of(plan, genesis.chain_id)) as served:
+    async with serve_applications(chain, casts_of(plan, genesis.chain_id), progress.stage) as served:
         found = {
             "data": str(net.data),
             "urls": net.urls,
@@ -124,6 +151,20 @@ async def beside(plan: DemoPlan, net: Localnet, *, as_json: bool) -> AsyncIterat
         }
         show(as_json, found, *where_to_look(net, [(s.title, s.url, s.password, s.accounts) for s in served]))
         yield
+
+
+def accounts(codes: Sequence[str]) -> list[AccountPlan]:
+    """The accounts that the applications need beside those of the sample week."""
+    return ecopoints_demo.chain_accounts(codes)
+
+
+def casts_of(plan: DemoPlan, chain_id: bytes) -> Casts:
+    names = {m.code: m.node_id for m in load_municipalities()}
+    towns = [
+        EcoTown(code, names[code], households)
+        for code, households in zip(plan.week.municipalities, HOUSEHOLDS, strict=False)
+    ]
+    return Casts(cast_of(plan, chain_id), towns)
 
 
 def cast_of(plan: DemoPlan, chain_id: bytes) -> Cast:

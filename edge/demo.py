@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 from edge import demo_week
 from edge.client import DaichoClient
 from edge.demo_check import Checked, check_data
-from edge.init import PORTS_PER_NODE, InitReason, NetworkPlan, create_network
+from edge.init import PORTS_PER_NODE, AccountPlan, InitReason, NetworkPlan, create_network
 from edge.keys import read_key
 from edge.localnet import NETWORK_NAME, Localnet
 from edge.municipalities import Municipality, load_municipalities
@@ -68,6 +68,12 @@ class DemoPlan:
     base_port: int | None = None
     rate_per_s: float = RATE_PER_S
     week: Week = field(default_factory=load_week)
+    applications: Sequence[AccountPlan] = ()
+    """Accounts that the applications need beside those of the week."""
+
+    def accounts(self) -> list[AccountPlan]:
+        """All accounts of the demo's genesis."""
+        return [*demo_week.accounts(self.week), *self.applications]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ def prepare(plan: DemoPlan) -> Localnet:
             base_port=base_port,
             network=NETWORK,
             host=HOST,
-            accounts=demo_week.accounts(plan.week),
+            accounts=plan.accounts(),
         )
     )
     return Localnet(plan.data)

@@ -14,11 +14,11 @@ from aiohttp import ClientSession, CookieJar
 from click.testing import CliRunner
 
 import contracts
-from apps.demo import DemoChain, Served, cast_of, serve_applications
+from apps.demo import Casts, DemoChain, Served, accounts, cast_of, serve_applications
 from apps.donations.demo import PASSWORD
+from apps.ecopoints.demo import EcoTown
 from cli import main
 from contracts.donations.shipments import commitment
-from edge import demo_week
 from edge.client import DaichoClient
 from edge.demo import DemoPlan, stay_up
 from edge.keys import read_key
@@ -30,6 +30,9 @@ from tests.apps.common.harness import Browser, Seen
 from tests.apps.donations.relief import last_part
 
 pytestmark = pytest.mark.process
+
+
+ECO = EcoTown("132012", "hachioji", households=3)
 
 
 class Quiet:
@@ -44,16 +47,16 @@ class Quiet:
 async def demo(folder: Path) -> AsyncIterator[tuple[Localnet, Served]]:
     """Four nodes with the sample's masters and nothing else, and the application."""
     week = dataclasses.replace(load_week(), entries=())
-    plan = DemoPlan(folder, 4, contracts.runtime(), commitment, week=week)
+    plan = DemoPlan(folder, 4, contracts.runtime(), commitment, week=week, applications=accounts(week.municipalities))
     up: asyncio.Future[tuple[Localnet, Served]] = asyncio.get_running_loop().create_future()
 
     @contextlib.asynccontextmanager
     async def serve(net: Localnet) -> AsyncIterator[None]:
         genesis = load_genesis(net.genesis_path.read_bytes())
-        keys = {a.account: read_key(net.data / "accounts" / f"{a.account}.key") for a in demo_week.accounts(week)}
+        keys = {a.account: read_key(net.data / "accounts" / f"{a.account}.key") for a in plan.accounts()}
         chain = DemoChain(net.data / "apps", net.urls, genesis, plan.runtime, keys)
         cast = dataclasses.replace(cast_of(plan, genesis.chain_id), parties=["supporter-1"])
-        async with serve_applications(chain, cast) as served:
+        async with serve_applications(chain, Casts(cast, [ECO]), Quiet().stage) as served:
             up.set_result((net, served[0]))
             yield
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from apps.ecopoints.signing import ROLES
@@ -22,6 +24,13 @@ async def test_no_change_without_a_form_of_ours(town: Town) -> None:
 
 async def test_no_text_is_missing_in_either_language(town: Town) -> None:
     assert checks.catalogue_gaps(make_site(NAMES), town.kit.catalogue, HERE) == set()
+
+
+def test_every_event_of_the_contract_has_a_sentence(town: Town) -> None:
+    code = "".join(p.read_text() for p in (HERE.parent.parent / "contracts" / "ecopoints").glob("*.py"))
+    events = set(re.findall(r'emit\(\s*"([a-z_]+)"', code)) | {"reading_released", "reading_rejected", "viewed"}
+    assert len(events) > 25
+    assert {e for e in events if f"event.{e}" not in town.kit.catalogue} == set()
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
