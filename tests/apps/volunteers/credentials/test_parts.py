@@ -144,7 +144,7 @@ def test_keys_of_others_and_of_other_kinds_are_left_out_of_a_did_document() -> N
         {
             "@context": ["https://www.w3.org/ns/did/v1"],
             "id": did,
-            "service": [{"id": "#web", "type": "LinkedDomains", "serviceEndpoint": "https://other.example"}],
+            "service": [service],
             "verificationMethod": [
                 good,
                 {**good, "id": "#foreign", "controller": "did:web:evil.example"},
