@@ -18,6 +18,7 @@ from apps.volunteers.credentials.multibase import (
     decode_public_key,
     decode_u,
     decode_z,
+    encode_public_key,
     encode_u,
     encode_z,
 )
@@ -134,12 +135,10 @@ def test_a_did_document_is_read_back_with_its_keys() -> None:
 
 def test_keys_of_others_and_of_other_kinds_are_left_out_of_a_did_document() -> None:
     did = "did:web:other.example"
-    good = {
-        "id": "#key-1",
-        "type": "Multikey",
-        "controller": did,
-        "publicKeyMultibase": encode_z(b"\xed\x01" + bytes(31) + b"\x05"),
-    }
+    service: JsonObject = {"id": "#web", "type": "LinkedDomains", "serviceEndpoint": "https://other.example"}
+    jwk: JsonObject = {"id": "#jwk", "type": "JsonWebKey2020", "controller": did, "publicKeyJwk": {"kty": "OKP"}}
+    key = encode_public_key(OTHER_KEY.public_key)
+    good: JsonObject = {"id": "#key-1", "type": "Multikey", "controller": did, "publicKeyMultibase": key}
     found = dids.read_document(
         {
             "@context": ["https://www.w3.org/ns/did/v1"],
@@ -149,7 +148,7 @@ def test_keys_of_others_and_of_other_kinds_are_left_out_of_a_did_document() -> N
                 good,
                 {**good, "id": "#foreign", "controller": "did:web:evil.example"},
                 {**good, "id": "#p256", "publicKeyMultibase": "zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169"},
-                {"id": "#jwk", "type": "JsonWebKey2020", "controller": did, "publicKeyJwk": {"kty": "OKP"}},
+                jwk,
             ],
             "assertionMethod": ["#key-1", "#foreign", "#p256", "#jwk", "#missing", {**good, "id": f"{did}#inside"}],
         }
