@@ -18,6 +18,7 @@ import click
 import contracts
 import node as daicho_node
 from apps.ecopoints.devices.command import simulate_devices
+from apps.volunteers.credentials.command import credential
 from contracts.donations.shipments import commitment
 from edge.command_line import archiving, asking, checking, evidence, networks, proving, recovering, snapshots
 from edge.console import REFUSED, Commands, json_option, nodes_option, show, with_runtime
@@ -60,6 +61,7 @@ for command in (
     evidence.evidence,
     recovering.recover,
     simulate_devices,
+    credential,
 ):
     main.add_command(command)
 

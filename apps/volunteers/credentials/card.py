@@ -15,7 +15,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from apps.common import pdf
 from apps.volunteers.credentials.certificate import TITLE, Certificate, Publisher
-from apps.volunteers.credentials.showing import code_edge_mm, number_url
+from apps.volunteers.credentials.showing import MAX_EDGE_MM, code_edge_mm, number_url
 from apps.volunteers.credentials.times import write_stamp
 
 WIDTH, HEIGHT = 85.6 * mm, 53.98 * mm
@@ -60,7 +60,8 @@ def _draw_outline(canvas: Canvas) -> None:
 def _draw_face(canvas: Canvas, face: Face) -> None:
     certificate = face.certificate
     url = number_url(face.publisher.base_url, certificate.number)
-    edge = code_edge_mm(url) * mm
+    code_edge_mm(url)  # refuses an address that is too long; drawn as large as the card has room for
+    edge = MAX_EDGE_MM * mm
     left, inner = LEFT + PADDING, WIDTH - 2 * PADDING
     beside = inner - edge - 2 * mm
     y = pdf.draw_text(canvas, TITLE, left, TOP - 3 * mm, inner, size=10, bold=True)
