@@ -8,11 +8,12 @@ import os
 import secrets
 import signal
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
+import aiomqtt
 import msgspec
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,7 @@ from apps.common.node_chain import NodeChain
 from apps.common.running import keep_personal_data_out_of_logs, serving
 from apps.common.settings import Settings, Smtp
 from apps.donations.site import make_site as make_donations
+from apps.ecopoints.intake.mqtt import Broker
 from apps.ecopoints.site import make_site as make_ecopoints
 from edge.config import split_address
 from edge.keys import read_key
@@ -32,11 +34,6 @@ from ledger.crypto import SigningKey
 from ledger.genesis import Genesis, load_genesis
 from ledger.refusal import Reason, Refused, Text
 
-SITES: Mapping[str, Callable[[Mapping[str, Text]], Site]] = {
-    "donations": make_donations,
-    "ecopoints": make_ecopoints,
-}
-"""The applications, by the name that the configuration uses."""
 SECRET_BYTES = 32
 
 
@@ -61,6 +58,19 @@ class SmtpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     security: Literal["none", "starttls", "tls"] = "none"
 
 
+class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker from which eco-points also takes readings (QoS 1)."""
+
+    host: str
+    port: Annotated[int, msgspec.Meta(ge=1, le=65_535)] = 1883
+    identifier: str = "daicho-intake"
+    """Each process that listens has its own."""
+    user: str = ""
+    password_file: str = ""
+    ca_file: str = ""
+    """Certificates that the broker's must come from: the connection is then encrypted."""
+
+
 class AppConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Paths are relative to the configuration file."""
 
@@ -82,6 +92,8 @@ class AppConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The bearer token for nodes that ask for one."""
     trusted_proxies: Annotated[int, msgspec.Meta(ge=0, le=8)] = 0
     smtp: SmtpConfig = SmtpConfig()
+    mqtt: MqttConfig | None = None
+    """For eco-points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +107,28 @@ class Loaded:
 
     def site(self) -> Site:
         names = {o.code: Text(o.name_ja, o.name_en) for o in self.genesis.organisations}
-        return SITES[self.config.application](names)
+        match self.config.application:
+            case "donations":
+                return make_donations(names)
+            case "ecopoints":
+                return make_ecopoints(names, self._broker())
+            case never:
+                assert_never(never)
+
+    def _broker(self) -> Broker | None:
+        mqtt = self.config.mqtt
+        if mqtt is None:
+            return None
+        password = self._secret_text(mqtt.password_file)
+        tls = aiomqtt.TLSParameters(ca_certs=str(self.path(mqtt.ca_file))) if mqtt.ca_file else None
+        return Broker(mqtt.host, mqtt.port, mqtt.identifier, mqtt.user or None, password or None, tls=tls)
+
+    def _secret_text(self, name: str) -> str:
+        return self.path(name).read_text(encoding="utf-8").strip() if name else ""
 
     def settings(self) -> Settings:
         config, smtp = self.config, self.config.smtp
-        password = self.path(smtp.password_file).read_text(encoding="utf-8").strip() if smtp.password_file else ""
+        password = self._secret_text(smtp.password_file)
         return Settings(
             database_url=_database_url(config.database, self.folder),
             base_url=config.base_url.rstrip("/"),

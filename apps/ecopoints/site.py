@@ -9,15 +9,17 @@ from apps.common.application import Site
 from apps.ecopoints import home
 from apps.ecopoints.copy import COPY
 from apps.ecopoints.intake.batcher import WRITE_KIND
+from apps.ecopoints.intake.mqtt import Broker
 from apps.ecopoints.signing import ADMIN, MEMBER, OFFICER, ROLES, access_subject, record_view
-from apps.ecopoints.working import attach_intake, expire_points, record_readings, settle_batch
+from apps.ecopoints.working import attach_intake, expire_points, record_readings, settle_batch, take_messages
 from ledger.refusal import Text
 
 HERE = Path(__file__).parent
 
 
-def make_site(municipalities: Mapping[str, Text]) -> Site:
-    """`municipalities`: the organisations of the chain, by code, with their names."""
+def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) -> Site:
+    """`municipalities`: the organisations of the chain, by code, with their names. `broker`: sends readings, too."""
+    listening = () if broker is None else (take_messages(broker),)
     return Site(
         name="ecopoints",
         pages=(*home.PAGES,),
@@ -34,6 +36,6 @@ def make_site(municipalities: Mapping[str, Text]) -> Site:
         access_subject=access_subject,
         follow_ups={WRITE_KIND: settle_batch},
         record_view=record_view,
-        background=(COPY.keep, record_readings, expire_points(municipalities)),
+        background=(COPY.keep, record_readings, expire_points(municipalities), *listening),
         attach=attach_intake,
     )

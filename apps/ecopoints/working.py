@@ -12,6 +12,7 @@ from apps.common.outbox import Settled
 from apps.common.web import Kit
 from apps.ecopoints.intake.batcher import Batcher
 from apps.ecopoints.intake.http import IntakeApi
+from apps.ecopoints.intake.mqtt import Broker, MqttIntake
 from apps.ecopoints.intake.taking import Intake
 from apps.ecopoints.registered import CopiedRegistry
 from apps.ecopoints.signing import app_call
@@ -43,6 +44,19 @@ def attach_intake(kit: Kit, application: web.Application) -> None:
         intake.close()
 
     application.cleanup_ctx.append(closing)
+
+
+def take_messages(broker: Broker) -> Callable[[Kit], Awaitable[None]]:
+    """Readings from the town's MQTT broker."""
+
+    async def run(kit: Kit) -> None:
+        intake = Intake(kit.database, CopiedRegistry())
+        try:
+            await MqttIntake(intake, broker, kit.clock).run()
+        finally:
+            intake.close()
+
+    return run
 
 
 def expire_points(municipalities: Collection[str]) -> Callable[[Kit], Awaitable[None]]:

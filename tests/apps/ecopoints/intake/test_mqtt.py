@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import aiomqtt
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from apps.ecopoints.broker import own_broker, program
 from apps.ecopoints.intake import mqtt
 from apps.ecopoints.intake.mqtt import Broker, MqttIntake
 from apps.ecopoints.intake.packets import SignedPacket
@@ -19,37 +18,13 @@ from apps.ecopoints.intake.taking import Outcome
 from ledger.encoding import pack
 from tests.apps.ecopoints.intake.world import World, at, packet
 
-MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-pytestmark = pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto (Debian package)")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+pytestmark = pytest.mark.skipif(program() is None, reason="needs mosquitto (Debian package)")
 
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    port = free_port()
-    configuration = tmp_path / "mosquitto.conf"
-    configuration.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    process = await asyncio.create_subprocess_exec(
-        str(MOSQUITTO), "-c", str(configuration), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.02)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            break
-    yield Broker("127.0.0.1", port)
-    process.terminate()
-    await process.wait()
+    async with own_broker(tmp_path) as started:
+        yield started
 
 
 class Listening:
