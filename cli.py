@@ -96,9 +96,12 @@ def node_run(home: Path, with_parent: bool) -> None:
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-data"), show_default=True)
 @nodes_option
 @click.option("--base-port", type=click.IntRange(1024, 65_000), help="The first of two ports a node; else free ones.")
+@click.option("--mqtt", is_flag=True, help="The first start's readings come through a broker (needs Mosquitto).")
 @json_option
 @with_runtime
-def demo(runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | None, as_json: bool) -> None:
+def demo(
+    runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | None, mqtt: bool, as_json: bool
+) -> None:
     """Four nodes, the applications, a week of relief supplies, a month of eco-points. Ctrl-C ends it.
 
     \b
@@ -120,7 +123,9 @@ def demo(runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | 
             plan = dataclasses.replace(plan, applications=applications.accounts(plan.week.municipalities))
             with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
                 asyncio.run(
-                    stay_up(plan, progress, lambda net: applications.beside(plan, net, progress, as_json=as_json))
+                    stay_up(
+                        plan, progress, lambda net: applications.beside(plan, net, progress, mqtt=mqtt, as_json=as_json)
+                    )
                 )
             return
         report = asyncio.run(run_once(plan, progress))

@@ -23,6 +23,7 @@ from apps.donations import demo as donations_demo
 from apps.donations.demo import Cast, Town
 from apps.donations.site import make_site as make_donations
 from apps.ecopoints import demo as ecopoints_demo
+from apps.ecopoints.broker import own_broker
 from apps.ecopoints.demo import EcoTown
 from apps.ecopoints.site import make_site as make_ecopoints
 from edge import demo_week
@@ -85,16 +86,22 @@ class Casts:
 
 @asynccontextmanager
 async def serve_applications(
-    chain: DemoChain, casts: Casts, tell: Callable[[str], None]
+    chain: DemoChain, casts: Casts, tell: Callable[[str], None], *, mqtt: bool = False
 ) -> AsyncIterator[list[Served]]:
-    """All applications until the block ends."""
+    """All applications until the block ends. `mqtt`: devices send their readings through a broker."""
     keep_personal_data_out_of_logs()
     names = {o.code: Text(o.name_ja, o.name_en) for o in chain.genesis.organisations}
     async with AsyncExitStack() as stack:
         nodes = await stack.enter_async_context(NodeChain(chain.urls, chain.genesis, chain.runtime))
         relief, relief_url = await _serve(stack, chain, nodes, make_donations(names), "relief@example.jp")
-        points, points_url = await _serve(stack, chain, nodes, make_ecopoints(names), "ecopoints@example.jp")
-        await asyncio.gather(donations_demo.seed(relief, casts.donations), ecopoints_demo.seed(points, casts.ecopoints))
+        broker = await stack.enter_async_context(own_broker(chain.folder / "mosquitto")) if mqtt else None
+        if broker is not None:
+            tell(f"readings come through the MQTT broker at {broker.host}:{broker.port}, topic {broker.topic}")
+        site = make_ecopoints(names, broker)
+        points, points_url = await _serve(stack, chain, nodes, site, "ecopoints@example.jp")
+        await asyncio.gather(
+            donations_demo.seed(relief, casts.donations), ecopoints_demo.seed(points, casts.ecopoints, broker)
+        )
         yield [
             Served(
                 "支援物資マッチング", relief_url, donations_demo.PASSWORD, donations_demo.town_accounts(casts.donations)
@@ -137,12 +144,14 @@ def _state(folder: Path) -> State:
 
 
 @asynccontextmanager
-async def beside(plan: DemoPlan, net: Localnet, progress: Progress, *, as_json: bool) -> AsyncIterator[None]:
+async def beside(
+    plan: DemoPlan, net: Localnet, progress: Progress, *, mqtt: bool, as_json: bool
+) -> AsyncIterator[None]:
     """The demo's applications, and what people are told once they are up."""
     genesis = load_genesis(net.genesis_path.read_bytes())
     keys = {a.account: read_key(net.data / "accounts" / f"{a.account}.key") for a in plan.accounts()}
     chain = DemoChain(net.data / "apps", net.urls, genesis, plan.runtime, keys)
-    async with serve_applications(chain, casts_of(plan, genesis.chain_id), progress.stage) as served:
+    async with serve_applications(chain, casts_of(plan, genesis.chain_id), progress.stage, mqtt=mqtt) as served:
         found = {
             "data": str(net.data),
             "urls": net.urls,

@@ -7,10 +7,11 @@ of simulated households, with the gaps and lies that real ones have, through the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from apps.common import accounts
@@ -20,9 +21,11 @@ from apps.common.passwords import hash_now
 from apps.common.seeding import Seeder
 from apps.common.tables import User
 from apps.common.web import Kit
+from apps.ecopoints.broker import publish
 from apps.ecopoints.devices.households import SimulatedDevice
 from apps.ecopoints.devices.simulator import Arrival, Simulator
-from apps.ecopoints.intake.tables import EcoReading
+from apps.ecopoints.intake.mqtt import Broker
+from apps.ecopoints.intake.tables import EcoPacket, EcoReading
 from apps.ecopoints.intake.taking import Intake
 from apps.ecopoints.registered import CopiedRegistry
 from apps.ecopoints.signing import (
@@ -108,8 +111,11 @@ def demo_month(now_ms: int) -> str:
     return month if fiscal_year_of_month(month) <= LAST_YEAR else f"{LAST_YEAR + 1}-03"
 
 
-async def seed(kit: Kit, towns: Sequence[EcoTown]) -> None:
-    """Once. What an earlier start has written of it is left as it is, so that a second start finds everything there."""
+async def seed(kit: Kit, towns: Sequence[EcoTown], broker: Broker | None = None) -> None:
+    """Once, with the readings through `broker` if there is one.
+
+    What an earlier start has written is left as it is, so that a second start finds everything there.
+    """
     password_hash = hash_now(PASSWORD)
     await kit.database.write(lambda session: _add_people(session, towns, password_hash, kit.clock()))
     seeder = Seeder(kit)
@@ -117,7 +123,7 @@ async def seed(kit: Kit, towns: Sequence[EcoTown]) -> None:
         if await seeder.rows(ECOPOINTS, "periods", municipality=town.code):
             continue
         await _join(seeder, town)
-        await _send_readings(seeder, town)
+        await _send_readings(seeder, town, broker)
         await _settle(seeder, town)
         await _spend(seeder, town)
 
@@ -169,25 +175,37 @@ def _simulator(town: EcoTown, ids: Mapping[str, str], start_ms: int, days: int) 
     )
 
 
-async def _send_readings(seeder: Seeder, town: EcoTown) -> None:
+async def _send_readings(seeder: Seeder, town: EcoTown, broker: Broker | None) -> None:
+    """What the devices have sent since the month began, until all of it is in batches on the chain."""
     kit = seeder.kit
     ids = await _device_ids(seeder, town)
     await _until(kit, lambda session: len(CopiedRegistry().devices(session, set(ids.values()))) == len(ids))
     now_ms = kit.clock()
     start_ms = month_start_ms(demo_month(now_ms))
     simulator = _simulator(town, ids, start_ms, min((now_ms - start_ms) // DAY_MS, 61))
+    if broker is None:
+        await _hand_in(kit, simulator.stream())
+    else:
+        sent = [(arrival.packet, arrival.signed) for arrival in simulator.stream()]
+        distinct = len({(packet.device, packet.sequence) for packet, _ in sent})
+        await publish(broker, sent)
+        await _until(kit, lambda session: _count(session, ids.values()) == distinct)
+    await _until(kit, lambda session: not session.scalar(select(exists().where(EcoReading.batch_id.is_(None)))))
+
+
+async def _hand_in(kit: Kit, arrivals: Iterator[Arrival]) -> None:
     intake = Intake(kit.database, CopiedRegistry())
     try:
-        waiting: list[Arrival] = []
-        for arrival in simulator.stream():
-            waiting.append(arrival)
-            if len(waiting) == PACKETS_TOGETHER:
-                await intake.take([a.signed for a in waiting], now_ms)
-                waiting.clear()
-        await intake.take([a.signed for a in waiting], now_ms)
+        while together := list(itertools.islice(arrivals, PACKETS_TOGETHER)):
+            await intake.take([arrival.signed for arrival in together], kit.clock())
     finally:
         intake.close()
-    await _until(kit, lambda session: not session.scalar(select(exists().where(EcoReading.batch_id.is_(None)))))
+
+
+def _count(session: Session, devices: Iterable[str]) -> int:
+    """Distinct packets of these devices that are stored."""
+    query = select(func.count()).select_from(EcoPacket).where(EcoPacket.device.in_(list(devices)))
+    return session.scalar(query) or 0
 
 
 async def _device_ids(seeder: Seeder, town: EcoTown) -> dict[str, str]:
