@@ -1,4 +1,4 @@
-"""What the copy of the chain's rows holds: members, devices, their months, and periods.
+"""What the copy of the chain's rows holds: members, devices, their months, periods, and the books (`book_copy`).
 
 `apps.common.copying` follows the chain and writes; here is which rows an event names, and how they are read again.
 """
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from apps.common.chain import Step
 from apps.common.copying import Asker, Copy, fields, gather
 from apps.common.database import Base
+from apps.ecopoints.book_copy import ChangedBooks
 from apps.ecopoints.intake.store import note_review
 from apps.ecopoints.registered import CopiedRegistry
 from apps.ecopoints.tables import DeviceMonthRow, DeviceRow, MemberRow, PeriodRow
@@ -21,7 +22,7 @@ from contracts.ecopoints.queries import MonthPage
 from contracts.ecopoints.types import ECOPOINTS, Device, Member, Period
 from ledger.types import Event
 
-CURSOR = "ecopoints-copy-1"
+CURSOR = "ecopoints-copy-2"
 """With another number the copy is built anew: raise it when its tables change."""
 PAGE = 100
 REVIEW_EVENTS = frozenset({"reading_released", "reading_rejected"})
@@ -46,6 +47,7 @@ class Changed:
     devices: set[str] = field(default_factory=set)
     periods: set[str] = field(default_factory=set)
     reviews: list[Reviewed] = field(default_factory=list)
+    books: ChangedBooks = field(default_factory=ChangedBooks)
 
     def note(self, steps: Iterable[Step]) -> None:
         for step in steps:
@@ -53,6 +55,7 @@ class Changed:
                 self.reviews.append(_reviewed(step.event))
             for subject in step.event.subjects:
                 kind, _, row_id = subject.partition(":")
+                self.books.note(step.event.name, kind, row_id)
                 match kind:
                     case "member" if step.event.name.startswith("member_"):
                         self.members.add(row_id)
@@ -64,19 +67,20 @@ class Changed:
                         continue
 
     def __len__(self) -> int:
-        return len(self.members) + len(self.devices) + len(self.periods)
+        return len(self.members) + len(self.devices) + len(self.periods) + len(self.books)
 
     @property
     def topics(self) -> list[str]:
         """The live lists that show these rows."""
         parts = zip(TOPICS, (self.members, self.devices, self.periods), strict=True)
-        return [topic for topic, ids in parts if ids]
+        return [topic for topic, ids in parts if ids] + self.books.topics
 
     async def read(self, asker: Asker) -> Rows:
         """The rows as they stand."""
         found = Rows(self.reviews)
         work = [_member(found, asker, i) for i in self.members] + [_device(found, asker, i) for i in self.devices]
-        await gather(work + [_period(found, asker, i) for i in self.periods])
+        work += [_period(found, asker, i) for i in self.periods]
+        await gather([*work, *self.books.read(asker, found.rows)])
         return found
 
 

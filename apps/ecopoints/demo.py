@@ -1,4 +1,5 @@
-"""The demonstration of eco-points: members whose devices have sent the last month, points that were paid and spent.
+"""The demonstration of eco-points: members whose devices have sent the last month, points that were paid and spent,
+credits of the fiscal year before.
 
 All names, addresses and numbers are made up; the domains are those that nobody can own (RFC 2606). Readings are those
 of simulated households, with the gaps and lies that real ones have, through the application's own intake.
@@ -40,7 +41,15 @@ from apps.ecopoints.signing import (
     gateway_account,
 )
 from contracts.ecopoints.methodology import LATEST_TABLE
-from contracts.ecopoints.methodology.calendar import DAY_MS, fiscal_year_of_month, month_after, month_of, month_start_ms
+from contracts.ecopoints.methodology.calendar import (
+    DAY_MS,
+    fiscal_year_of_month,
+    month_after,
+    month_of,
+    month_start_ms,
+    months_between,
+)
+from contracts.ecopoints.methodology.jcredit import REPORT_YEN_PER_TONNE
 from contracts.ecopoints.types import ECOPOINTS
 from contracts.points import commitment
 from edge.init import AccountPlan
@@ -54,6 +63,8 @@ METHODOLOGIES = ("EN-R-002", "EN-S-012")
 LAST_YEAR = 2026
 """Of the factor table: a demonstration that is begun later tells of its last months."""
 PACKETS_TOGETHER = 100
+KWH_PER_KW = (78, 82, 98, 106, 112, 92, 98, 104, 84, 78, 70, 68)
+"""What a plant in Tokyo generates a month, from January on: about 1,070 kWh a year for each kW."""
 READY_WITHIN_S = 120.0
 
 
@@ -120,12 +131,13 @@ async def seed(kit: Kit, towns: Sequence[EcoTown], broker: Broker | None = None)
     await kit.database.write(lambda session: _add_people(session, towns, password_hash, kit.clock()))
     seeder = Seeder(kit)
     for town in towns:
-        if await seeder.rows(ECOPOINTS, "periods", municipality=town.code):
-            continue
-        await _join(seeder, town)
-        await _send_readings(seeder, town, broker)
-        await _settle(seeder, town)
-        await _spend(seeder, town)
+        if not await seeder.rows(ECOPOINTS, "periods", municipality=town.code):
+            await _join(seeder, town)
+            await _send_readings(seeder, town, broker)
+            await _settle(seeder, town)
+            await _spend(seeder, town)
+        if not await seeder.rows(ECOPOINTS, "applications", municipality=town.code):
+            await _certify_last_year(seeder, town)
 
 
 # -- members and their devices -----------------------------------------------------------------------------------------
@@ -248,6 +260,47 @@ async def _settle(seeder: Seeder, town: EcoTown) -> None:
         if methodology == METHODOLOGIES[0]:
             await seeder.write(_as(second, "release_grants", period=period, rule=rule))
             await _repeat(seeder, _app(town, "pay_grants", period=period, rule=rule))
+
+
+async def _certify_last_year(seeder: Seeder, town: EcoTown) -> None:
+    """The fiscal year before, from the meter statements of the plants: applied for, certified, and half of it sold."""
+    officer = officer_account(1, town.code)
+    year = fiscal_year_of_month(demo_month(seeder.kit.clock())) - 1
+    months = months_between(f"{year}-04", f"{year + 1}-03")
+    ids = await _device_ids(seeder, town)
+    plants = [d for d in _simulator(town, {}, 0, 1).devices if d.methodology == METHODOLOGIES[0]]
+    await seeder.write(
+        *(
+            _app(town, "enter_value", device=ids[plant.label], month=month, channel=channel, value=value)
+            for plant in plants
+            for month in months
+            for channel, value in _statement(plant, month).items()
+        )
+    )
+    period = await _made(
+        seeder, officer, "open_period", methodology=METHODOLOGIES[0], first_month=months[0], last_month=months[-1],
+        factor_table=LATEST_TABLE,
+    )  # fmt: skip
+    await seeder.write(_as(officer, "close_period", period=period))
+    await _repeat(seeder, _app(town, "settle_period", period=period))
+    (applied,) = await seeder.write(_as(officer, "apply_for_credits", periods=[period]))
+    tonnes = int(applied["tonnes"] or 0)
+    block = await _made(
+        seeder, officer, "register_credits", application=applied["application"],
+        prefix=f"JC-{year}-{town.code}", first=1, last=tonnes,
+    )  # fmt: skip
+    await seeder.write(
+        _as(
+            officer, "sell_credits", credits_block=block, tonnes=max(1, tonnes // 2),
+            yen_per_tonne=REPORT_YEN_PER_TONNE, buyer="company",
+        )
+    )  # fmt: skip
+
+
+def _statement(plant: SimulatedDevice, month: str) -> dict[str, int]:
+    """Watt-hours that the electricity company's statement of a month says: the most in May, the least in December."""
+    generated = int(plant.parameters["capacity_w"]) * KWH_PER_KW[int(month[-2:]) - 1]
+    return {"generated": generated, "sold": generated * 3 // 5}
 
 
 async def _repeat(seeder: Seeder, call: Call) -> None:

@@ -17,6 +17,7 @@ from contracts.ecopoints.methodology import MethodologyReason
 from contracts.ecopoints.reasons import EcoReason
 from contracts.ecopoints.types import (
     APPLICATIONS,
+    BLOCKS,
     DEVICES,
     DOCUMENTS,
     MAX_BATCH_DEVICES,
@@ -24,6 +25,7 @@ from contracts.ecopoints.types import (
     PERIODS,
     PROGRAMMES,
     REVIEWS,
+    RULES,
     Amount,
     Application,
     BuyerCategory,
@@ -31,6 +33,7 @@ from contracts.ecopoints.types import (
     Code,
     Commitment,
     Count,
+    CreditBlock,
     Device,
     DeviceEntry,
     DeviceKey,
@@ -346,6 +349,11 @@ class EcoPoints(PointsContract, AccessLog):
         return queries.rules(ctx.state, municipality, after, limit)
 
     @query
+    def rule(self, ctx: QueryContext, rule: Code) -> Rule | None:
+        """E6b: one rule with its budget and what is paid of it."""
+        return RULES.get(ctx.state, rule)
+
+    @query
     def runs(self, ctx: QueryContext, period: Code, after: After = "", limit: Limit = 100) -> queries.RunPage:
         """E4d: the grants of a period: who proposed and who released them."""
         return queries.runs(ctx.state, period, after, limit)
@@ -376,6 +384,11 @@ class EcoPoints(PointsContract, AccessLog):
     ) -> queries.CreditPage:  # fmt: skip
         """E5b: certified credits by serial numbers, of a municipality or of one application."""
         return queries.credits(ctx.state, municipality, application, after, limit)
+
+    @query
+    def credit_block(self, ctx: QueryContext, credits_block: Code) -> CreditBlock | None:
+        """E5b: one block of certified credits."""
+        return BLOCKS.get(ctx.state, credits_block)
 
     @query
     def sales(self, ctx: QueryContext, credits_block: Code, after: After = "", limit: Limit = 100) -> queries.SalePage:
