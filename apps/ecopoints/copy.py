@@ -1,4 +1,4 @@
-"""What the copy of the chain's rows holds: members, devices, their months, periods, and the books (`book_copy`).
+"""What the copy of the chain's rows holds: members, devices, their months, periods, and the books (`books.copy`).
 
 `apps.common.copying` follows the chain and writes; here is which rows an event names, and how they are read again.
 """
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from apps.common.chain import Step
 from apps.common.copying import Asker, Copy, fields, gather
 from apps.common.database import Base
-from apps.ecopoints.book_copy import ChangedBooks
+from apps.ecopoints.books.copy import ChangedBooks
 from apps.ecopoints.intake.store import note_review
 from apps.ecopoints.registered import CopiedRegistry
 from apps.ecopoints.tables import DeviceMonthRow, DeviceRow, MemberRow, PeriodRow
@@ -129,7 +129,7 @@ async def _device(found: Rows, asker: Asker, device: str) -> None:
 async def _period(found: Rows, asker: Asker, period: str) -> None:
     if (row := await asker.one(Period, "period", {"period": period})) is not None:
         columns = fields(row)
-        columns["years"] = msgspec.to_builtins(row.years)
+        columns["years"] = {year: msgspec.structs.asdict(sums) for year, sums in row.years.items()}
         found.rows.append(PeriodRow(**columns))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from apps.common.application import Site
 from apps.ecopoints import home
+from apps.ecopoints.books import credits, grants, periods, rules
 from apps.ecopoints.copy import COPY
 from apps.ecopoints.intake.batcher import WRITE_KIND
 from apps.ecopoints.intake.mqtt import Broker
@@ -22,8 +23,8 @@ def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) 
     listening = () if broker is None else (take_messages(broker),)
     return Site(
         name="ecopoints",
-        pages=(*home.PAGES,),
-        navigation=("home", "accounts", "access_log"),
+        pages=(*home.PAGES, *periods.PAGES, *rules.PAGES, *grants.PAGES, *credits.PAGES),
+        navigation=("home", "periods", "rules", "credits", "accounts", "access_log"),
         catalogue=HERE / "catalogue",
         texts={f"municipality.{code}": name for code, name in municipalities.items()},
         templates=HERE / "templates",
@@ -34,7 +35,7 @@ def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) 
         officers=frozenset({ADMIN, OFFICER}),
         auditors=frozenset({ADMIN}),
         access_subject=access_subject,
-        follow_ups={WRITE_KIND: settle_batch},
+        follow_ups={WRITE_KIND: settle_batch, **periods.FOLLOW_UPS, **grants.FOLLOW_UPS},
         record_view=record_view,
         background=(COPY.keep, record_readings, expire_points(municipalities), *listening),
         attach=attach_intake,

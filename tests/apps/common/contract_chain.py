@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from apps.common.chain import ChainUnavailable, Committed, NotAdmitted, Plain
 from ledger.encoding import Value
+from ledger.light import Inclusion
+from ledger.proof import transaction_proof
 from ledger.refusal import Language, Scalar
 from ledger.schema import to_plain
 from ledger.types import Transaction
@@ -33,6 +35,30 @@ class ContractChain(FakeChain):
         self.blocks.append((transaction, committed))
         self._grown.set()
         return committed
+
+    def act(self, sender: str, contract: str, method: str, /, **args: Value) -> dict[str, Any]:
+        """A call as somebody outside the application makes it; it must be done. Its result."""
+        self.world.time_ms = max(self.clock(), self.world.time_ms)
+        receipt = self._commit(self.world.transaction(sender, contract, method, **args)).receipt
+        assert receipt.done, self.reason_text(receipt.reason, receipt.params, "en")
+        return dict(receipt.result)
+
+    async def proof(self, transaction_id: bytes) -> bytes:
+        """A real one: the chain in memory is certified by its one validator."""
+        if self.down:
+            raise ChainUnavailable("no node answers")
+        chain = self.world.chain
+        location = chain.find(transaction_id)
+        if location is None:
+            raise KeyError(transaction_id.hex())
+        height, index = location.height, location.index
+        block = chain.block(height)
+        assert block is not None
+        step = Inclusion(
+            block.header, chain.certificate(height), index, block.transactions[index],
+            chain.prove_transaction(location), chain.raw_receipts(height)[index], chain.prove_receipt(location),
+        )  # fmt: skip
+        return transaction_proof(chain.chain_id, (), step, transaction_id)
 
     async def query(self, contract: str, method: str, arguments: Mapping[str, Value], min_height: int = 0) -> Plain:
         if self.down:

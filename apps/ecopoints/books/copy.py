@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from apps.common.copying import Asker, fields
 from apps.common.database import Base
-from apps.ecopoints.book_tables import ApplicationRow, CreditRow, RuleRow, RunRow, SaleRow
+from apps.ecopoints.books.tables import ApplicationRow, CreditRow, RuleRow, RunRow, SaleRow
 from contracts.ecopoints.queries import RunPage, SalePage
 from contracts.ecopoints.types import Application, CreditBlock, Rule
 

@@ -1,6 +1,6 @@
 """The copy of the municipalities' books: rules, grants, applications, certified credits and their sales.
 
-`apps/ecopoints/book_copy.py` keeps it; deleting it loses nothing.
+`apps.ecopoints.books.copy.py` keeps it; deleting it loses nothing.
 """
 
 from __future__ import annotations
