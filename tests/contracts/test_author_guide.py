@@ -12,7 +12,7 @@ import pytest
 from contracts.paging import MAX_PAGE
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "contract-author-guide.md"
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```python\n(?!# \S+\.py)(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_the_code_of_the_guide_runs(monkeypatch: pytest.MonkeyPatch) -> None:
