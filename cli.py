@@ -6,30 +6,49 @@ time or no quorum; 130 ended by Ctrl-C. Every command takes `--json`; then error
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import dataclasses
 import importlib
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-import contracts
-import node as daicho_node
-from apps.ecopoints.devices.command import simulate_devices
-from apps.volunteers.credentials.command import credential
-from contracts.donations.shipments import commitment
-from edge.command_line import archiving, asking, checking, evidence, networks, proving, recovering, snapshots
-from edge.console import REFUSED, Commands, json_option, nodes_option, show, with_runtime
-from edge.demo import DemoPlan, run_once, stay_up
+from edge.console import REFUSED, Commands, Loaded, json_option, show
 from edge.init import CONFIG_NAME
 from edge.localnet import stop_with_parent
-from edge.terminal import TerminalProgress, report_lines
 from ledger.contract import Runtime
 
+COMMANDS = {
+    "demo": "apps.demo_command:demo",
+    "init": "edge.command_line.networks:init",
+    "localnet": "edge.command_line.networks:localnet",
+    "status": "edge.command_line.asking:status",
+    "tx": "edge.command_line.asking:tx",
+    "query": "edge.command_line.asking:query",
+    "block": "edge.command_line.asking:block",
+    "history": "edge.command_line.proving:history",
+    "prove": "edge.command_line.proving:prove",
+    "check-proof": "edge.command_line.proving:check",
+    "verify": "edge.command_line.checking:verify",
+    "export": "edge.command_line.archiving:export",
+    "import": "edge.command_line.archiving:import_",
+    "snapshot": "edge.command_line.snapshots:snapshot",
+    "evidence": "edge.command_line.evidence:evidence",
+    "recover": "edge.command_line.recovering:recover",
+    "simulate-devices": "apps.ecopoints.devices.command:simulate_devices",
+    "credential": "apps.volunteers.credentials.command:credential",
+}
+"""What is written elsewhere: a command is imported when it is asked for, so that each starts quickly."""
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+def contracts_of_this_build() -> Runtime:
+    runtime: Runtime = importlib.import_module("contracts").runtime()
+    return runtime
+
+
+@click.group(
+    cls=Loaded,
+    places=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="daicho")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -41,29 +60,7 @@ def main(context: click.Context) -> None:
       daicho init --nodes 4 --data DIR
       daicho localnet up --data DIR
     """
-    context.obj = contracts.runtime()
-
-
-for command in (
-    networks.init,
-    networks.localnet,
-    asking.status,
-    asking.tx,
-    asking.query,
-    asking.block,
-    proving.history,
-    proving.prove,
-    proving.check,
-    checking.verify,
-    archiving.export,
-    archiving.import_,
-    snapshots.snapshot,
-    evidence.evidence,
-    recovering.recover,
-    simulate_devices,
-    credential,
-):
-    main.add_command(command)
+    context.obj = contracts_of_this_build
 
 
 @main.group()
@@ -88,50 +85,7 @@ def node_run(home: Path, with_parent: bool) -> None:
     """
     if with_parent:
         stop_with_parent()
-    daicho_node.run_node(home / CONFIG_NAME)
-
-
-@main.command()
-@click.option("--once", is_flag=True, help="Unattended: kill the leader amid writes, check everything, report, end.")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-data"), show_default=True)
-@nodes_option
-@click.option("--base-port", type=click.IntRange(1024, 65_000), help="The first of two ports a node; else free ones.")
-@click.option("--mqtt", is_flag=True, help="The first start's readings come through a broker (needs Mosquitto).")
-@json_option
-@with_runtime
-def demo(
-    runtime: Runtime, once: bool, data: Path, nodes: int, base_port: int | None, mqtt: bool, as_json: bool
-) -> None:
-    """Four nodes, the applications, a week of relief supplies, a month of eco-points. Ctrl-C ends it.
-
-    \b
-    Examples:
-      daicho demo
-      daicho demo --once --data /tmp/demo --nodes 3
-    """
-    plan = DemoPlan(
-        data=data,
-        nodes=nodes,
-        runtime=runtime,
-        commitment=commitment,
-        base_port=base_port,
-    )
-    with TerminalProgress(quiet=as_json) as progress:
-        if not once:
-            # The applications have dependencies of their own, which a node does without.
-            applications = importlib.import_module("apps.demo")
-            plan = dataclasses.replace(plan, applications=applications.accounts(plan.week.municipalities))
-            with contextlib.suppress(KeyboardInterrupt):  # how it is meant to end
-                asyncio.run(
-                    stay_up(
-                        plan, progress, lambda net: applications.beside(plan, net, progress, mqtt=mqtt, as_json=as_json)
-                    )
-                )
-            return
-        report = asyncio.run(run_once(plan, progress))
-    show(as_json, {"ok": report.ok, **asdict(report)}, *report_lines(report))
-    if not report.ok:
-        raise click.exceptions.Exit(REFUSED)
+    importlib.import_module("node").run_node(home / CONFIG_NAME)
 
 
 class Applications(Commands):

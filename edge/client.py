@@ -20,9 +20,16 @@ from urllib.parse import quote
 
 import aiohttp
 
-from edge.http.blocks import FRAME_LENGTH_BYTES, BlockFrame
 from edge.http.names import PROOF_TYPE, TRANSACTION_TYPE
-from edge.http.shapes import EvidenceList, HeaderView, HistoryPage, StateView, ValidatorChanges
+from edge.http.shapes import (
+    FRAME_LENGTH_BYTES,
+    BlockFrame,
+    EvidenceList,
+    HeaderView,
+    HistoryPage,
+    StateView,
+    ValidatorChanges,
+)
 from edge.remote import CONNECT_S, ClientError, LyingNode, Node, NotAdmitted, Reply, TryAnother, Unavailable
 from ledger.audit import StoredBlock
 from ledger.crypto import SigningKey

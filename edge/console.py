@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -11,9 +12,9 @@ from typing import IO, Any
 
 import click
 
-from edge.client import LyingNode, NotAdmitted, Unavailable
 from edge.commands import network
 from edge.init import MAX_NODES
+from edge.remote import LyingNode, NotAdmitted, Unavailable
 from ledger.contract import Runtime
 from ledger.refusal import Language, Refused, Scalar
 
@@ -76,6 +77,25 @@ class Commands(click.Group):
             raise Unanswered("unavailable", ja, en, {}, as_json=as_json) from None
 
 
+class Loaded(Commands):
+    """A group whose commands are imported when one is asked for: none waits for what only the others need."""
+
+    def __init__(self, *given: Any, places: Mapping[str, str] | None = None, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._places = dict(places or {})
+        """Name of a command -> `module:attribute`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._places})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._places:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._places[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
 def show(as_json: bool, value: object, *lines: str) -> None:
     """The result: `value` with --json, else the `lines` for people."""
     if as_json:
@@ -85,8 +105,17 @@ def show(as_json: bool, value: object, *lines: str) -> None:
             click.echo(line)
 
 
-with_runtime = click.make_pass_decorator(Runtime)
-"""The contracts, as `cli.py` handed them in, as the command's first argument."""
+def with_runtime(command: Callable[..., None]) -> Callable[..., None]:
+    """The contracts, as `cli.py` hands them in, as the command's first argument."""
+
+    @functools.wraps(command)
+    def with_contracts(*given: Any, **options: Any) -> None:
+        make: Callable[[], Runtime] = click.get_current_context().find_root().obj
+        command(make(), *given, **options)
+
+    return with_contracts
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 data_option = click.option(
     "--data",

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from edge.http import queries
-from edge.http.errors import QUERY_REFUSED_STATUS, STATUS, ApiReason, ErrorAnswer, code_of
+from edge.http.errors import QUERY_REFUSED_STATUS, STATUS, ApiReason, code_of
 from edge.http.names import JSON
 from edge.http.routing import Answer, Content, Parameter, Route
+from edge.http.shapes import ErrorAnswer
 from ledger.contract import MethodSpec, Runtime
 from ledger.refusal import Reason
 from ledger.schema import result_schema

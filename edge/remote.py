@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from edge.http.errors import ErrorAnswer
+from edge.http.shapes import ErrorAnswer
 from ledger.refusal import Scalar
 from ledger.schema import from_plain
 

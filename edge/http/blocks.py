@@ -14,6 +14,8 @@ from edge.http.names import ARCHIVE_TYPE, JSON, OCTETS, SNAPSHOT_TYPE
 from edge.http.parameters import LIMIT
 from edge.http.routing import Answer, Content, Handler, HeightText, Parameter, Route, answer, given, octets
 from edge.http.shapes import (
+    FRAME_LENGTH_BYTES,
+    BlockFrame,
     BlockView,
     CertificateView,
     HeaderPage,
@@ -24,7 +26,7 @@ from edge.http.shapes import (
 )
 from edge.snapshot import stream
 from ledger.chain import Chain
-from ledger.encoding import Wire, pack
+from ledger.encoding import pack
 from ledger.light import ValidatorChange
 from ledger.refusal import BrokenInvariant, Refused
 from ledger.rules import Receipts
@@ -34,7 +36,6 @@ from ledger.types import Block, Receipt, Transaction
 MAX_ARCHIVE_BLOCKS = 2_000
 MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
 """A range is ended after the block with which this is passed; the reader goes on from the next height."""
-FRAME_LENGTH_BYTES = 4
 
 HEIGHT = Parameter("height", "path", HeightText, "A height, or `head` for the last block.", required=True)
 FROM = Parameter("from", "query", Annotated[int, msgspec.Meta(ge=0, lt=2**53)], "The first height.", default=0)
@@ -44,18 +45,6 @@ AFTER_HEIGHT = Parameter(
 COUNT = Parameter(
     "limit", "query", Annotated[int, msgspec.Meta(ge=1, le=MAX_ARCHIVE_BLOCKS)], "How many blocks at most.", default=500
 )
-
-
-class BlockFrame(Wire, frozen=True):
-    """One block of a range: its bytes, its certificate's (empty for the genesis), and its receipts.
-
-    `validators`: the set that votes after the block, where the block changed it; else empty.
-    """
-
-    block: bytes
-    certificate: bytes
-    receipts: tuple[bytes, ...]
-    validators: bytes
 
 
 def _height(api: Api, request: web.Request) -> int:

@@ -8,12 +8,13 @@ import msgspec
 from aiohttp import web
 
 from edge.http.names import JSON, REQUEST_ID
+from edge.http.shapes import ErrorAnswer, ErrorBody
 from edge.mempool import PoolReason
 from edge.replica import ReplicaReason
 from edge.runtime import RuntimeReason as NodeReason
 from ledger.contract import RuntimeReason
 from ledger.encoding import EncodingReason
-from ledger.refusal import Reason, Refused, Scalar, Text
+from ledger.refusal import Reason, Refused, Text
 from ledger.types import TransactionReason
 
 
@@ -111,22 +112,6 @@ QUERY_REFUSED_STATUS = 409
 
 RETRY_AFTER_S = "1"
 _RETRY = frozenset({429, 503})
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    code: str
-    """Stable; programs decide by it."""
-    message: str
-    """For people, in English; it may be improved."""
-    message_ja: str
-    params: dict[str, Scalar]
-    request_id: str
-
-
-class ErrorAnswer(msgspec.Struct, frozen=True):
-    """What every error looks like."""
-
-    error: ErrorBody
 
 
 class ContractRefused(Exception):

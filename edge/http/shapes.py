@@ -9,10 +9,40 @@ from typing import Any, Literal
 
 import msgspec
 
-from edge.http.errors import ErrorBody
+from ledger.encoding import Wire
 from ledger.light import Inclusion, ValidatorChange
 from ledger.refusal import Scalar
 from ledger.types import Certificate, Event, Hash, Header, Validator
+
+FRAME_LENGTH_BYTES = 4
+
+
+class BlockFrame(Wire, frozen=True):
+    """One block of a range: its bytes, its certificate's (empty for the genesis), and its receipts.
+
+    `validators`: the set that votes after the block, where the block changed it; else empty.
+    """
+
+    block: bytes
+    certificate: bytes
+    receipts: tuple[bytes, ...]
+    validators: bytes
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    code: str
+    """Stable; programs decide by it."""
+    message: str
+    """For people, in English; it may be improved."""
+    message_ja: str
+    params: dict[str, Scalar]
+    request_id: str
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """What every error looks like."""
+
+    error: ErrorBody
 
 
 class TransactionView(msgspec.Struct, frozen=True):

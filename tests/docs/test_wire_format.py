@@ -10,7 +10,7 @@ import pytest
 
 from consensus.messages import Message, PrePrepare, RoundChange
 from edge.archive import FORMAT
-from edge.http.blocks import BlockFrame
+from edge.http.shapes import BlockFrame
 from edge.wire import MAX_FRAME_BYTES, PeerMessage
 from ledger import encoding, registry, types
 from ledger.encoding import Wire

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from edge.archive import blocks_of
-from edge.http.blocks import BlockFrame
 from edge.http.limits import MAX_BUCKETS, ReadPolicy, TokenBuckets, is_loopback
 from edge.http.settings import HttpSettings, Rate
+from edge.http.shapes import BlockFrame
 from edge.verify_urls import blocks_over_http
 from ledger import merkle, rules
 from ledger.encoding import unpack
