@@ -26,6 +26,7 @@ from apps.ecopoints import demo as ecopoints_demo
 from apps.ecopoints.broker import own_broker
 from apps.ecopoints.demo import EcoTown
 from apps.ecopoints.site import make_site as make_ecopoints
+from apps.volunteers import accounts as volunteers_accounts
 from edge import demo_week
 from edge.console import show
 from edge.demo import DemoPlan, Progress
@@ -164,7 +165,7 @@ async def beside(
 
 def accounts(codes: Sequence[str]) -> list[AccountPlan]:
     """The accounts that the applications need beside those of the sample week."""
-    return ecopoints_demo.chain_accounts(codes)
+    return [*ecopoints_demo.chain_accounts(codes), *volunteers_accounts.chain_accounts(codes)]
 
 
 def casts_of(plan: DemoPlan, chain_id: bytes) -> Casts:

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 
 from apps.common import codes, qr
 from apps.volunteers.credentials.findings import SpentPresentation, StalePresentation, UnknownPresentation
-from ledger.crypto import tagged_hash
+from contracts.volunteers.certificates import SHOWN_MS, showing_commitment
 from ledger.refusal import Reason, Refused, Text
 
-SHOWN_MS = 2 * 60 * 1000
-TAG = b"daicho/volunteers/showing/1"
 MODULE_MM = 0.5
 MAX_EDGE_MM = 24.0
 """The edge of the code with its quiet border: 48 modules."""
@@ -53,11 +51,6 @@ class Committed:
 def new_showing(now_ms: int) -> Showing:
     code = codes.new_code()
     return Showing(code, showing_commitment(code), now_ms + SHOWN_MS)
-
-
-def showing_commitment(code: str) -> str:
-    """64 hexadecimal digits. No salt: the code is 80 random bits that live for two minutes."""
-    return tagged_hash(TAG, code.encode()).hex()
 
 
 def is_committed(code: str, commitment: str) -> bool:

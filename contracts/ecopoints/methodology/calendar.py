@@ -20,6 +20,12 @@ def month_of(time_ms: int) -> str:
     return f"{year:04d}-{month:02d}"
 
 
+def day_of(time_ms: int) -> str:
+    """The day of Japan's time in which `time_ms` lies: `2026-04-01`."""
+    year, month, day = _civil((time_ms + JST_MS) // DAY_MS)
+    return f"{year:04d}-{month:02d}-{day:02d}"
+
+
 def month_start_ms(month: str) -> int:
     """Midnight JST at which the month begins, in milliseconds since 1970, UTC."""
     return _days(*_parts(month)) * DAY_MS - JST_MS
