@@ -34,6 +34,7 @@ COMMANDS = {
     "evidence": "edge.command_line.evidence:evidence",
     "recover": "edge.command_line.recovering:recover",
     "simulate-devices": "apps.ecopoints.devices.command:simulate_devices",
+    "completion": "edge.command_line.completing:completion",
     "credential": "apps.volunteers.credentials.command:credential",
 }
 """What is written elsewhere: a command is imported when it is asked for, so that each starts quickly."""

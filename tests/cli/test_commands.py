@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from cli import main
@@ -168,6 +169,7 @@ def every_command(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tu
 
 
 COMMANDS = dict(every_command(main))
+RUNS_OR_PRINTS_A_FILE = {("node", "run"), ("app", "run"), ("app", "sample"), ("completion",)}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
@@ -178,9 +180,9 @@ def test_every_command_has_help_with_an_example_of_itself(path: tuple[str, ...])
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_command_but_the_node_itself_speaks_json(path: tuple[str, ...]) -> None:
+def test_every_command_speaks_json_but_what_runs_or_prints_a_file(path: tuple[str, ...]) -> None:
     names = {option for p in COMMANDS[path].params for option in p.opts}
-    assert ("--json" in names) == (path not in {("node", "run"), ("app", "run"), ("app", "sample")})
+    assert ("--json" in names) == (path not in RUNS_OR_PRINTS_A_FILE)
 
 
 PAGES = ["README.md", "README.ja.md", "docs/operator-guide.md", "docs/auditor-guide.md", "docs/auditor-guide.ja.md"]
@@ -199,3 +201,18 @@ def test_every_command_of_the_pages_exists_with_its_options(page: str) -> None:
             continue
         known = {option for p in COMMANDS[path].params for option in p.opts}
         assert {w for w in words if w.startswith("--")} <= known, line
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_given_what_it_completes_with(shell: str) -> None:
+    assert "_DAICHO_COMPLETE" in run("completion", shell).output
+
+
+def test_commands_and_options_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def completed(*words: str) -> set[str]:
+        found = ShellComplete(main, {}, "daicho", "_DAICHO_COMPLETE").get_completions(list(words[:-1]), words[-1])
+        return {item.value for item in found}
+
+    assert completed("ver") == {"verify"}
+    assert completed("localnet", "u") == {"up"}
+    assert "--archive" in completed("verify", "--a")
