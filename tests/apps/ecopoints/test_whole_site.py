@@ -6,15 +6,9 @@ import re
 
 import pytest
 
-from apps.ecopoints.signing import ROLES
 from apps.ecopoints.site import HERE, make_site
 from tests.apps.common import checks
 from tests.apps.ecopoints.town import ADMIN_MAIL, MEMBER_MAIL, NAMES, OFFICER_MAIL, SHOP_MAIL, VERIFIER_MAIL, Town
-
-
-@pytest.mark.function("E9a")
-async def test_no_page_opens_for_the_wrong_role(town: Town) -> None:
-    assert await checks.denial_faults(town.running, ROLES) == []
 
 
 async def test_no_change_without_a_form_of_ours(town: Town) -> None:
