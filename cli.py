@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -92,9 +93,15 @@ def node_run(home: Path, with_parent: bool) -> None:
 class Applications(Commands):
     """The applications' commands, imported when one is asked for: a node does without their dependencies."""
 
+    def __init__(self, *given: Any, place: str = "", **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._place = place
+        """`module:attribute` of the group that has them."""
+
     def _loaded(self) -> click.Group:
+        module, _, attribute = self._place.partition(":")
         try:
-            group: click.Group = importlib.import_module("apps.command").app
+            group: click.Group = getattr(importlib.import_module(module), attribute)
         except ModuleNotFoundError as error:
             remedy = "pip install 'daicho[apps]'"
             raise click.ClickException(f"the applications are not installed ({error.name}). Remedy: {remedy}") from None
@@ -107,7 +114,18 @@ class Applications(Commands):
         return self._loaded().get_command(ctx, cmd_name)
 
 
-@main.group(cls=Applications)
+@main.group(cls=Applications, place="apps.ecopoints.export.command:ecopoints")
+def ecopoints() -> None:
+    """Eco-points and J-Credits: export a period for the committee, check such an export.
+
+    \b
+    Begin with:
+      daicho ecopoints export --config ecopoints.toml --period PERIOD -o period.zip
+      daicho ecopoints check-export period.zip --genesis genesis.json
+    """
+
+
+@main.group(cls=Applications, place="apps.command:app")
 def app() -> None:
     """The applications: run one, make its first administrator.
 

@@ -91,6 +91,10 @@ class Chain(Protocol):
         """The self-contained proof as a JSON file (`ledger/proof.py`); `KeyError` if there is none."""
         ...
 
+    async def row_proof(self, key: bytes) -> bytes:
+        """The proof, such a file too, of what a row of the state holds now, or that there is no such row."""
+        ...
+
     def events(self, after_height: int) -> AsyncIterator[tuple[Head, list[Step]]]:
         """Block by block, everything that happened after a height; waits for new blocks, ends when the link breaks."""
         ...

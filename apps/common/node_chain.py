@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self, cast
@@ -10,7 +10,7 @@ from typing import Self, cast
 from apps.common.chain import ChainUnavailable, Committed, Head, NotAdmitted, Plain, Step, Wait
 from edge import client
 from edge.client import DaichoClient
-from edge.proving import prove_transaction
+from edge.proving import prove_row, prove_transaction
 from ledger.contract import Runtime
 from ledger.encoding import Value
 from ledger.genesis import Genesis
@@ -108,10 +108,17 @@ class NodeChain:
         found = await self.find(transaction_id)
         if found is None:
             raise KeyError(transaction_id.hex())
+        return await self._first(lambda one: prove_transaction(one, transaction_id))
+
+    async def row_proof(self, key: bytes) -> bytes:
+        return await self._first(lambda one: prove_row(one, key.decode()))
+
+    async def _first(self, ask: Callable[[DaichoClient], Awaitable[bytes]]) -> bytes:
+        """The answer of the first node that gives one: the parts of a proof must come from one node."""
         faults: list[str] = []
         for one in self._each:
             try:
-                return await prove_transaction(one, transaction_id)
+                return await ask(one)
             except (client.ClientError, Refused) as error:
                 faults.append(f"{one.urls[0]}: {error}")
         raise ChainUnavailable("; ".join(faults)[:300])

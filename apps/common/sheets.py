@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 from aiohttp import web
@@ -36,7 +37,7 @@ CSV_TYPE = "text/csv"
 YES = frozenset({"1", "yes", "y", "true", "はい", "有", "○"})
 NO = frozenset({"", "0", "no", "n", "false", "いいえ", "無", "×", "-"})
 
-Cell = str | int | date | datetime | None
+Cell = str | int | Decimal | date | datetime | None
 T = TypeVar("T")
 
 
@@ -218,7 +219,7 @@ def write_csv(heading: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def _written(cell: Cell) -> str | int:
+def _written(cell: Cell) -> str | int | Decimal:
     match cell:
         case None:
             return ""
@@ -226,7 +227,7 @@ def _written(cell: Cell) -> str | int:
             return cell.astimezone(JST).strftime("%Y-%m-%d %H:%M")
         case date():
             return cell.isoformat()
-        case int():
+        case int() | Decimal():
             return cell
         case str():
             return harmless(cell)

@@ -9,6 +9,7 @@ from apps.common.application import Site
 from apps.ecopoints import home
 from apps.ecopoints.books import credits, grants, periods, rules
 from apps.ecopoints.copy import COPY
+from apps.ecopoints.export import pages as export
 from apps.ecopoints.intake.batcher import WRITE_KIND
 from apps.ecopoints.intake.mqtt import Broker
 from apps.ecopoints.signing import ADMIN, MEMBER, OFFICER, ROLES, access_subject, record_view
@@ -23,7 +24,7 @@ def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) 
     listening = () if broker is None else (take_messages(broker),)
     return Site(
         name="ecopoints",
-        pages=(*home.PAGES, *periods.PAGES, *rules.PAGES, *grants.PAGES, *credits.PAGES),
+        pages=(*home.PAGES, *periods.PAGES, *rules.PAGES, *grants.PAGES, *credits.PAGES, *export.PAGES),
         navigation=("home", "periods", "rules", "credits", "accounts", "access_log"),
         catalogue=HERE / "catalogue",
         texts={f"municipality.{code}": name for code, name in municipalities.items()},

@@ -7,6 +7,7 @@ version, and the factor table with its digest, so that the same figures come out
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 import msgspec
@@ -15,6 +16,7 @@ from contracts.ecopoints import exact
 from contracts.ecopoints.members import MAX_DEVICES, own, programme
 from contracts.ecopoints.methodology import (
     METHODOLOGIES,
+    Factors,
     Measured,
     Methodology,
     MethodologyReason,
@@ -162,12 +164,17 @@ def reduction(ctx: Context, period: Period, device: Device, month: str) -> Devic
 
 def reckon(period: Period, device: Device, month: str, row: MonthRow) -> DeviceMonth:
     """E1d, E2: the methodology's formula with the factors of the fiscal year in which the month lies."""
-    rules: Methodology = METHODOLOGIES[period.methodology]
-    year = fiscal_year_of_month(month)
-    factors = table(period.table).factors(year, period.region)
+    factors = table(period.table).factors(fiscal_year_of_month(month), period.region)
+    return month_reduction(METHODOLOGIES[period.methodology], factors, device.parameters, month, row)
+
+
+def month_reduction(
+    rules: Methodology, factors: Factors, parameters: Mapping[str, int | str], month: str, row: MonthRow
+) -> DeviceMonth:
+    """The same of figures that somebody hands in: an export is checked with it."""
     measured = Measured(row.totals, frozenset(row.estimated))
     try:
-        found = rules.reduce(measured, device.parameters, factors)
+        found = rules.reduce(measured, parameters, factors)
     except Refused as refusal:
         if refusal.reason not in INCOMPLETE:
             raise

@@ -9,7 +9,7 @@ from typing import Any, cast
 from apps.common.chain import ChainUnavailable, Committed, NotAdmitted, Plain
 from ledger.encoding import Value
 from ledger.light import Inclusion
-from ledger.proof import transaction_proof
+from ledger.proof import Row, row_proof, transaction_proof
 from ledger.refusal import Language, Scalar
 from ledger.schema import to_plain
 from ledger.types import Transaction
@@ -59,6 +59,14 @@ class ContractChain(FakeChain):
             chain.prove_transaction(location), chain.raw_receipts(height)[index], chain.prove_receipt(location),
         )  # fmt: skip
         return transaction_proof(chain.chain_id, (), step, transaction_id)
+
+    async def row_proof(self, key: bytes) -> bytes:
+        if self.down:
+            raise ChainUnavailable("no node answers")
+        chain = self.world.chain
+        nodes = chain.prove_state(key).nodes
+        row = Row(chain.head, chain.certificate(chain.height), key, chain.state.get(key), nodes)
+        return row_proof(chain.chain_id, (), row)
 
     async def query(self, contract: str, method: str, arguments: Mapping[str, Value], min_height: int = 0) -> Plain:
         if self.down:

@@ -131,6 +131,9 @@ class FakeChain:
             raise KeyError(transaction_id.hex())
         return json.dumps({"transaction": transaction_id.hex()}).encode()
 
+    async def row_proof(self, key: bytes) -> bytes:
+        return json.dumps({"row": key.decode()}).encode()
+
     async def events(self, after_height: int) -> AsyncIterator[tuple[Head, list[Step]]]:
         height = after_height
         while True:

@@ -88,6 +88,8 @@ class Seen:
     url: str
     text: str
     headers: Mapping[str, str]
+    data: bytes = b""
+    """The answer as it came: what was downloaded."""
 
     @property
     def inputs(self) -> dict[str, list[str]]:
@@ -174,8 +176,9 @@ class Browser:
         return await self.send({"email": email, "password": password})
 
     async def _see(self, response: ClientResponse) -> Seen:
+        data = await response.read()
         body = await response.text() if response.content_type.startswith("text/") else ""
-        self.page = Seen(response.status, str(response.url), body, response.headers)
+        self.page = Seen(response.status, str(response.url), body, response.headers, data)
         return self.page
 
 

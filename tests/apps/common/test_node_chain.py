@@ -55,6 +55,10 @@ async def test_its_proof_is_checked_with_the_genesis_alone() -> None:
         data = await chain.proof(transaction.id)
         with pytest.raises(KeyError):
             await chain.proof(b"\x00" * 32)
+        row = check_proof(await chain.row_proof(b"governance/account/hachioji.clerk2"), network.genesis).row
+        assert row is not None and row.value is not None
+        nothing = check_proof(await chain.row_proof(b"governance/account/nobody"), network.genesis).row
+        assert nothing is not None and nothing.value is None
     proved = check_proof(data, network.genesis)
     (step,) = proved.steps
     assert proved.about == transaction.id.hex() and step.transaction.id == transaction.id and step.receipt.done
