@@ -23,6 +23,7 @@ MATRIX = {
     "period_close": "O", "period_settle": "O", "rules": "OVA", "rule": "OVA", "rule_new": "O", "rule_end": "O",
     "grant": "OVA", "grant_propose": "O", "grant_release": "O", "credits": "OVA", "credits_csv": "OVA",
     "application": "OVA", "credit_apply": "O", "credit_register": "O", "credit_reject": "O", "credit_sell": "O",
+    "export": "OVA", "export_zip": "OVA", "export_committee": "O",
 }  # fmt: skip
 """Page -> who may open it: letters of roles."""
 
