@@ -52,7 +52,8 @@ PAGES = {
     "": ("/", "/sign-in", "/register"),
     OFFICER_MAIL: (
         "/periods", "/periods/open", "/periods/{period}", "/periods/{period}/devices", "/periods/{period}/corrections",
-        "/periods/{period}/grants/{rule}", "/periods/{period}/export", "/rules", "/rules/new", "/rules/{rule}", "/credits", "/credits/apply",
+        "/periods/{period}/grants/{rule}", "/periods/{period}/export",
+        "/rules", "/rules/new", "/rules/{rule}", "/credits", "/credits/apply",
         "/credits/{application}", "/story/period:{period}",
     ),
     ADMIN_MAIL: ("/accounts", "/accounts/new", "/access-log"),
