@@ -39,7 +39,9 @@ class Transition(Generic[Status]):
 
 @dataclass(frozen=True, slots=True)
 class Machine(Generic[Status]):
+    name: str
     subject: str
+    """What the refusal names."""
     reason: VolunteersReason
     transitions: Mapping[str, Transition[Status]]
 
@@ -57,6 +59,7 @@ class Machine(Generic[Status]):
 
 VOLUNTEER: Machine[VolunteerStatus] = Machine(
     "volunteer",
+    "volunteer",
     VolunteersReason.VOLUNTEER_STATE,
     {
         "apply": Transition(("returned",), "applied", (APP, OFFICER)),
@@ -66,6 +69,7 @@ VOLUNTEER: Machine[VolunteerStatus] = Machine(
     },
 )
 CERTIFICATE: Machine[CertificateStatus] = Machine(
+    "certificate",
     "certificate",
     VolunteersReason.CERTIFICATE_STATE,
     {
@@ -77,6 +81,7 @@ CERTIFICATE: Machine[CertificateStatus] = Machine(
 )
 POSTING: Machine[PostingStatus] = Machine(
     "posting",
+    "posting",
     VolunteersReason.POSTING_STATE,
     {
         "publish": Transition(("asked",), "published", (OFFICER,)),
@@ -85,6 +90,7 @@ POSTING: Machine[PostingStatus] = Machine(
     },
 )
 APPLICATION: Machine[ApplicationStatus] = Machine(
+    "application",
     "volunteer",
     VolunteersReason.APPLICATION_STATE,
     {
@@ -102,6 +108,7 @@ APPLICATION: Machine[ApplicationStatus] = Machine(
 )
 ASK: Machine[AskStatus] = Machine(
     "ask",
+    "ask",
     VolunteersReason.ASK_STATE,
     {
         "forward": Transition(("asked",), "forwarded", (OFFICER,)),
@@ -112,6 +119,7 @@ ASK: Machine[AskStatus] = Machine(
     },
 )
 ACTIVITY: Machine[ActivityStatus] = Machine(
+    "activity",
     "activity",
     VolunteersReason.ACTIVITY_STATE,
     {
