@@ -8,10 +8,10 @@ in doubt; everything else earns nothing. Energy in watt-hours, distance in metre
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from contracts.ecopoints.methodology.calendar import DAY_MS, JST_MS, month_of, month_start_ms, next_month
-from contracts.ecopoints.registers import Doubt, Interval, Meter, Point, intervals
+from contracts.ecopoints.registers import Doubt, Interval, Meter, Point, Story, intervals, story_of
 
 HOUR_MS = 60 * 60_000
 HALF_HOUR_MS = HOUR_MS // 2
@@ -77,6 +77,8 @@ class MonthTotals:
     covered: int
     expected: int
     quarantined: tuple[Quarantined, ...]
+    stories: Mapping[str, Story] = field(default_factory=dict, repr=False, compare=False)
+    """Of the channels reported in the month: how their registers were read (`contracts.ecopoints.progress`)."""
 
     @property
     def quarantined_intervals(self) -> int:
@@ -114,11 +116,13 @@ def derive(plan: Plan, month: str, readings: Iterable[Reading]) -> MonthTotals:
             points = by_channel.setdefault(reading.channel, {})
             points[reading.end_ms] = _merged(points.get(reading.end_ms), reading)
     measured: dict[str, dict[int, int]] = {}
+    stories: dict[str, Story] = {}
     doubts: list[Quarantined] = []
     for meter in plan.meters:
         points = by_channel.get(meter.channel, {})
         if any(first_ms < at <= last_ms for at in points):
-            judged = list(_judged(plan, meter, points))
+            stories[meter.channel] = story = _story(plan, meter, points)
+            judged = list(_judged(plan, meter, story, points))
             measured[meter.channel] = {i.end_ms: i.amount for i in judged if i.doubt is None}
             doubts += [Quarantined(meter.channel, i.end_ms, i.doubt, i.amount) for i in judged if i.doubt is not None]
             doubts += _unusable(plan, meter, points)
@@ -130,6 +134,7 @@ def derive(plan: Plan, month: str, readings: Iterable[Reading]) -> MonthTotals:
         len(counted),
         (last_ms - first_ms) // plan.interval_ms,
         tuple(sorted((q for q in doubts if first_ms < q.end_ms <= last_ms), key=lambda q: (q.end_ms, q.channel))),
+        stories,
     )
 
 
@@ -156,21 +161,25 @@ def _unusable(plan: Plan, meter: Meter, readings: Mapping[int, Reading]) -> Iter
             yield Quarantined(meter.channel, reading.end_ms, doubt, None)
 
 
-def _judged(plan: Plan, meter: Meter, readings: Mapping[int, Reading]) -> Iterator[Interval]:
+def _story(plan: Plan, meter: Meter, readings: Mapping[int, Reading]) -> Story:
     points = [
         Point(at, reading.value, reading.released)
         for at, reading in sorted(readings.items())
         if reading.value is not None and _is_usable(plan, reading)
     ]
-    for interval in intervals(points, meter, plan.interval_ms, plan.settled):
-        is_dark = meter.daylight and interval.amount > 0 and _is_night(interval.end_ms, plan.interval_ms)
+    return story_of(points, meter, plan.interval_ms, plan.settled)
+
+
+def _judged(plan: Plan, meter: Meter, story: Story, readings: Mapping[int, Reading]) -> Iterator[Interval]:
+    for interval in intervals(story, meter, plan.interval_ms):
+        is_dark = meter.daylight and interval.amount > 0 and is_night(interval.end_ms, plan.interval_ms)
         if is_dark and interval.doubt is None and not readings[interval.end_ms].released:
             yield replace(interval, doubt=Doubt.AT_NIGHT)
         else:
             yield interval
 
 
-def _is_night(end_ms: int, interval_ms: int) -> bool:
+def is_night(end_ms: int, interval_ms: int) -> bool:
     """Whether the whole interval lies in the hours in which the sun is down everywhere in Japan."""
     begins = (end_ms - interval_ms + JST_MS) % DAY_MS
     return begins >= NIGHT_BEGINS_MS or begins + interval_ms <= NIGHT_ENDS_MS

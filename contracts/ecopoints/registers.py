@@ -83,15 +83,40 @@ class _Level:
     weight: int
 
 
-def intervals(points: Sequence[Point], meter: Meter, interval_ms: int, settled: int) -> Iterator[Interval]:
-    """The intervals that `points` (in order of time, one a time) measure; a gap yields none."""
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What the readings of one register, in order of time, one a time, are taken to mean."""
+
+    points: Sequence[Point]
+    runs: Sequence[_Run]
+    sound: Sequence[bool]
+
+    def standing_since(self) -> int | None:
+        """The index at which the last run begins; None if what is yet to come could change what these readings mean.
+
+        As long as plausible steps follow, the last run only grows, and the ones before are judged. What a run that went
+        back means is open until its readings are believed.
+        """
+        if not self.runs:
+            return None
+        last = self.runs[-1]
+        is_judged = self.sound[-1] and (not last.went_back or last.last > last.first)
+        return last.first if is_judged else None
+
+
+def story_of(points: Sequence[Point], meter: Meter, interval_ms: int, settled: int) -> Story:
+    runs = list(_runs(points, meter, interval_ms)) if meter.register else []
+    return Story(points, runs, _sound(points, runs, meter, interval_ms, settled))
+
+
+def intervals(story: Story, meter: Meter, interval_ms: int) -> Iterator[Interval]:
+    """The intervals that a story's readings measure; a gap yields none."""
+    points, runs, sound = story.points, story.runs, story.sound
     if not meter.register:
         for point in points:
             is_over = point.value > meter.limit and not point.released
             yield Interval(point.end_ms, point.value, Doubt.OVER_CAPACITY if is_over else None)
         return
-    runs = list(_runs(points, meter, interval_ms))
-    sound = _sound(points, runs, meter, interval_ms, settled)
     backs = {run.first for run in runs if run.went_back}
     begins = {run.first for run in runs}
     for i in range(1, len(points)):

@@ -8,23 +8,23 @@ batch at a time is on its way for a device; what arrives meanwhile goes into the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from apps.common.database import Database
+from apps.common.database import Base, Database
 from apps.common.language import Clock
 from apps.common.outbox import Call, Outbox, Settled
-from apps.ecopoints.intake.planning import BATCH, CORRECTION, Part, part_of
-from apps.ecopoints.intake.registry import Registry
-from apps.ecopoints.intake.store import insert_new
+from apps.ecopoints.intake.planning import BATCH, CORRECTION, Part, Planning
+from apps.ecopoints.intake.registry import KnownDevice, Registry
+from apps.ecopoints.intake.store import insert_new, write_over
 from apps.ecopoints.intake.tables import NO_DATA, EcoBatch, EcoChanged, EcoMeter, EcoMonth, EcoReading
 from contracts.ecopoints.types import ECOPOINTS, MAX_BATCH_DEVICES, DeviceEntry
 from ledger import merkle
-from ledger.encoding import Value, encode
+from ledger.encoding import Value, encode, pack
 
 WRITE_KIND = "readings.batch"
 """Of the outbox: its follow-up is `Batcher.settle`."""
@@ -34,6 +34,20 @@ MAX_LEAVES = 40_000
 ROUND_S = 30.0
 FIRST_RETRY_MS = 10_000
 LAST_RETRY_MS = 60 * 60_000
+
+
+READINGS, CHANGED = Base.metadata.tables["eco_readings"], Base.metadata.tables["eco_changed"]
+PLACE = (
+    READINGS.update()
+    .where(
+        READINGS.c.device == bindparam("of_device"),
+        READINGS.c.channel == bindparam("of_channel"),
+        READINGS.c.end_ms == bindparam("at_ms"),
+    )
+    .values(batch_id=bindparam("batch"), leaf=bindparam("place"))
+)
+"""A reading's place in a batch; tens of thousands at a time."""
+FORGET = CHANGED.delete().where(CHANGED.c.device == bindparam("of_device"), CHANGED.c.month == bindparam("of_month"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +91,25 @@ class Batcher:
         if not due:
             return False
         known = self._registry.devices(session, due)
+        self._later(session, [device for device in due if device not in known])
         municipality = next((known[device].municipality for device in due if device in known), "")
+        chosen = {d: known[d] for d in due if d in known and known[d].municipality == municipality}
+        planning = Planning(session, self._registry, _few_enough(session, chosen))
         parts: list[Part] = []
-        leaves, size = 0, 0
-        for device in due:
-            if device not in known:
-                self._later(session, device)
+        nothing: list[Part] = []
+        size = 0
+        for device in planning.devices:
+            part = planning.part_of(device)
+            if part.is_nothing:
+                nothing.append(part)
                 continue
-            if known[device].municipality != municipality:
-                continue
-            with session.begin_nested() as attempt:
-                part = part_of(session, self._registry, known[device])
-                if part is None:
-                    continue
-                size += len(encode(_plain(part.entry)))
-                leaves += len(part.new)
-                if parts and (part.goes_alone or size > MAX_ENTRY_BYTES or leaves > MAX_LEAVES):
-                    attempt.rollback()  # it keeps its notes for the next batch
-                    break
+            size += len(encode(_plain(part.entry)))
+            if parts and (part.goes_alone or size > MAX_ENTRY_BYTES):
+                break
             parts.append(part)
             if part.goes_alone:
                 break
+        _no_longer_noted(session, [*parts, *nothing])
         if parts:
             self._put(session, municipality, parts)
         return True
@@ -114,10 +126,13 @@ class Batcher:
             .limit(MAX_BATCH_DEVICES)
         ).all()
 
-    def _later(self, session: Session, device: str) -> None:
-        meter = session.get(EcoMeter, device) or EcoMeter(device=device, readings=0, refusals=0)
-        meter.next_ms = self._clock() + LAST_RETRY_MS
-        session.add(meter)
+    def _later(self, session: Session, devices: Sequence[str]) -> None:
+        """Nobody knows these devices yet: not before an hour."""
+        next_ms = self._clock() + LAST_RETRY_MS
+        rows: list[dict[str, object]] = [
+            {"device": device, "readings": 0, "batch_id": None, "refusals": 0, "next_ms": next_ms} for device in devices
+        ]
+        write_over(session, EcoMeter, rows, "next_ms")
 
     def _put(self, session: Session, municipality: str, parts: Sequence[Part]) -> None:
         rows = [(part.device.device, *reading) for part in parts for reading in part.new]
@@ -130,19 +145,20 @@ class Batcher:
         )  # fmt: skip
         session.add(batch)
         session.flush()
-        for part in parts:
-            entry = part.entry
-            meter = session.get(EcoMeter, entry.device) or EcoMeter(
-                device=entry.device, readings=entry.before, refusals=0, next_ms=0
-            )
-            meter.batch_id = batch.id
-            session.add(meter)
+        meters: list[dict[str, object]] = [
+            {
+                "device": part.entry.device, "readings": part.entry.before, "batch_id": batch.id, "refusals": 0,
+                "next_ms": 0, "progress": None if part.progress is None else pack(part.progress),
+            }
+            for part in parts
+        ]  # fmt: skip
+        write_over(session, EcoMeter, meters, "batch_id", "progress")
         if rows:
             places = [
-                {"device": device, "channel": channel, "end_ms": end_ms, "batch_id": batch.id, "leaf": leaf}
+                {"of_device": device, "of_channel": channel, "at_ms": end_ms, "batch": batch.id, "place": leaf}
                 for leaf, (device, channel, end_ms, _) in enumerate(rows)
             ]
-            session.execute(update(EcoReading), places)
+            session.connection().execute(PLACE, places)
         arguments: dict[str, Value] = {"root": root, "readings": len(rows)}
         arguments |= {"entry": entries[0]} if is_correction else {"devices": entries}
         call = Call(self._registry.account(municipality), ECOPOINTS, batch.method, arguments)
@@ -157,8 +173,7 @@ class Batcher:
         entries = [msgspec.convert(entry, DeviceEntry) for entry in batch.entries]
         if settled.done and settled.receipt is not None:
             batch.state, batch.batch = "done", str(settled.receipt.result["batch"])
-            for entry in entries:
-                self._recorded(session, entry)
+            self._recorded(session, entries)
         else:
             batch.state = "refused"
             session.execute(
@@ -167,19 +182,45 @@ class Batcher:
             for entry in entries:
                 self._refused(session, entry)
 
-    def _recorded(self, session: Session, entry: DeviceEntry) -> None:
-        meter = session.get_one(EcoMeter, entry.device)
-        meter.readings, meter.batch_id, meter.refusals = entry.readings, None, 0
-        for month in entry.months:
-            session.merge(EcoMonth(device=entry.device, month=month.month, entry=msgspec.to_builtins(month)))
+    def _recorded(self, session: Session, entries: Sequence[DeviceEntry]) -> None:
+        meters = [{"device": e.device, "readings": e.readings, "batch_id": None, "refusals": 0} for e in entries]
+        session.execute(update(EcoMeter), meters)
+        months: list[dict[str, object]] = [
+            {"device": entry.device, "month": month.month, "entry": msgspec.to_builtins(month)}
+            for entry in entries
+            for month in entry.months
+        ]
+        write_over(session, EcoMonth, months, "entry")
 
     def _refused(self, session: Session, entry: DeviceEntry) -> None:
         """Each device of a refused batch goes alone next time, so that one of them cannot hold up the others."""
         meter = session.get_one(EcoMeter, entry.device)
         meter.next_ms = self._clock() + min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** min(meter.refusals, 10))
-        meter.batch_id, meter.refusals = None, meter.refusals + 1
+        meter.batch_id, meter.refusals, meter.progress = None, meter.refusals + 1, None
         rows: list[dict[str, object]] = [{"device": entry.device, "month": m.month} for m in entry.months]
         insert_new(session, EcoChanged, rows, EcoChanged.month)
+
+
+def _few_enough(session: Session, devices: Mapping[str, KnownDevice]) -> Mapping[str, KnownDevice]:
+    """The first of the devices, so many that their new readings fit into a batch; one at least."""
+    query = select(EcoReading.device, func.count()).where(
+        EcoReading.device.in_(list(devices)), EcoReading.batch_id.is_(None)
+    )
+    waiting = {row.device: int(row[1]) for row in session.execute(query.group_by(EcoReading.device))}
+    chosen: dict[str, KnownDevice] = {}
+    leaves = 0
+    for device, known in devices.items():
+        leaves += waiting.get(device, 0)
+        if chosen and leaves > MAX_LEAVES:
+            break
+        chosen[device] = known
+    return chosen
+
+
+def _no_longer_noted(session: Session, parts: Sequence[Part]) -> None:
+    notes = [{"of_device": part.entry.device, "of_month": month} for part in parts for month in part.reckoned]
+    if notes:
+        session.connection().execute(FORGET, notes)
 
 
 def _plain(entry: DeviceEntry) -> dict[str, Value]:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, func, inspect, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from apps.common.database import Base
 from apps.ecopoints.intake.registry import KnownDevice
-from apps.ecopoints.intake.tables import EcoChanged, EcoConflict, EcoReading, EcoReview
+from apps.ecopoints.intake.tables import EcoChanged, EcoConflict, EcoMeter, EcoReading, EcoReview
 from contracts.ecopoints.metering import months_touched
 
 KEYS_TOGETHER = 300
 MAX_CONFLICTS = 4
 """Other values kept for one reading: enough to see that a device lies."""
 
+T = TypeVar("T")
 Key = tuple[str, str, int]
 """Device, channel, end of the interval."""
 
@@ -77,6 +78,17 @@ def insert_new(
     return session.execute(insert.on_conflict_do_nothing().returning(*returning), rows).all()  # type: ignore[call-overload]
 
 
+def write_over(session: Session, table: type[Base], rows: list[dict[str, object]], *changing: str) -> None:
+    """Insert rows; of those that are there (by primary key), the columns `changing` become what the rows say."""
+    if not rows:
+        return
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    changed = {name: insert.excluded[name] for name in changing}
+    statement = insert.on_conflict_do_update(index_elements=list(inspect(table).primary_key), set_=changed)
+    session.execute(statement, rows)
+
+
 def values_of(session: Session, keys: Sequence[Key]) -> dict[Key, int]:
     """The values that are stored for these keys."""
     columns = (EcoReading.device, EcoReading.channel, EcoReading.end_ms)
@@ -87,7 +99,7 @@ def values_of(session: Session, keys: Sequence[Key]) -> dict[Key, int]:
     return found
 
 
-def _parts(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+def _parts(keys: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(keys), KEYS_TOGETHER):
         yield keys[start : start + KEYS_TOGETHER]
 
@@ -107,7 +119,14 @@ def _keep_conflicts(session: Session, others: Sequence[RawReading], now_ms: int)
         if insert_new(session, EcoConflict, [row], EcoConflict.value):
             kept.add(other)
             session.execute(update(EcoReading).where(*_is(other.key)).values(conflict=True))
+    derive_anew(session, {other.device for other in kept})
     return frozenset(kept)
+
+
+def derive_anew(session: Session, devices: Collection[str]) -> None:
+    """Something other than further readings has changed what these devices measured: nothing is reckoned on."""
+    for part in _parts(sorted(devices)):
+        session.execute(update(EcoMeter).where(EcoMeter.device.in_(part)).values(progress=None))
 
 
 def _is(key: Key) -> tuple[ColumnElement[bool], ...]:
@@ -132,4 +151,5 @@ def note_changed(session: Session, devices: Mapping[str, KnownDevice], moments: 
 def note_review(session: Session, device: KnownDevice, channel: str, end_ms: int, *, released: bool) -> None:
     """E4f: the copy of the chain calls this for `reading_released` and `reading_rejected`; again is harmless."""
     session.merge(EcoReview(device=device.device, channel=channel, end_ms=end_ms, released=released))
+    derive_anew(session, {device.device})
     note_changed(session, {device.device: device}, {(device.device, end_ms)})

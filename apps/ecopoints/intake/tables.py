@@ -98,6 +98,8 @@ class EcoMeter(Base):
     """Batches with this device that the chain refused, since the last that it took."""
     next_ms: Mapped[int] = mapped_column(BigInteger)
     """Not planned again before this."""
+    progress: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """`contracts.ecopoints.progress.Progress`: where its months can be reckoned on from. None: they are derived."""
 
 
 class EcoMonth(Base):
