@@ -35,7 +35,14 @@ class Executor:
         if known is not None and known.raw == raw:
             return known
         return self._keep(
-            rules.check_block(self._chain, self._runtime, raw, is_signed=self._is_signed_once, recovered=recovered)
+            rules.check_block(
+                self._chain,
+                self._runtime,
+                raw,
+                is_signed=self._is_signed_once,
+                parse=self._parse_once,
+                recovered=recovered,
+            )
         )
 
     def committed(self) -> None:
@@ -46,6 +53,9 @@ class Executor:
         """Each signature is checked once a node: what the pool holds, byte for byte, was checked on the way in."""
         pooled = self._pool.get(transaction.id)
         return (pooled is not None and pooled.raw == transaction.raw) or self._is_signed(transaction)
+
+    def _parse_once(self, raw: bytes) -> Transaction:
+        return self._pool.find(raw) or Transaction.parse(raw)
 
     def _keep(self, executed: ExecutedBlock) -> ExecutedBlock:
         if len(self._kept) >= MAX_KEPT:

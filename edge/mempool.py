@@ -44,6 +44,7 @@ class Mempool:
     def __init__(self, limits: PoolLimits | None = None) -> None:
         self.limits = limits or PoolLimits()
         self._waiting: dict[bytes, _Waiting] = {}
+        self._by_bytes: dict[bytes, Transaction] = {}
         self._by_account: dict[str, int] = {}
         self.bytes = 0
         self.passed_over_blocks = 0
@@ -58,6 +59,10 @@ class Mempool:
     def get(self, transaction_id: bytes) -> Transaction | None:
         waiting = self._waiting.get(transaction_id)
         return None if waiting is None else waiting.transaction
+
+    def find(self, raw: bytes) -> Transaction | None:
+        """The waiting transaction with exactly these bytes."""
+        return self._by_bytes.get(raw)
 
     def add(self, transaction: Transaction, now_ms: int) -> bool:
         """Take a transaction in; False if it is here already. `Refused(PoolReason)` if there is no room.
@@ -74,6 +79,7 @@ class Mempool:
         if of_account >= self.limits.max_account_count:
             raise Refused(PoolReason.ACCOUNT_POOL_FULL, account=account, count=of_account)
         self._waiting[transaction.id] = _Waiting(transaction, now_ms, now_ms)
+        self._by_bytes[transaction.raw] = transaction
         self._by_account[account] = of_account + 1
         self.bytes += size
         return True
@@ -86,6 +92,7 @@ class Mempool:
         waiting = self._waiting.pop(transaction_id, None)
         if waiting is None:
             return
+        del self._by_bytes[waiting.transaction.raw]
         account = waiting.transaction.body.sender
         self.bytes -= len(waiting.transaction.raw)
         left = self._by_account[account] - 1

@@ -116,8 +116,9 @@ class Metrics:
         if self._last_block_ms is not None:
             self._block_interval.observe((header.time_ms - self._last_block_ms) / 1000)
         self._last_block_ms = header.time_ms
-        for receipt in executed.receipts:
-            self._receipts.labels("done" if receipt.done else "refused").inc()
+        done = sum(receipt.done for receipt in executed.receipts)
+        self._receipts.labels("done").inc(done)
+        self._receipts.labels("refused").inc(len(executed.receipts) - done)
         certificate = self._node.chain.certificate(header.height)
         if certificate is not None:
             self._late_blocks.inc(certificate.round > 0)

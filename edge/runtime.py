@@ -299,7 +299,7 @@ class NodeRuntime:
             batch = [await self._arrivals.get()]
             while len(batch) < INTAKE_BATCH and not self._arrivals.empty():
                 batch.append(self._arrivals.get_nowait())
-            checked = [(a, self._is_known(a.transaction.id) or a.transaction.is_signed()) for a in batch]
+            checked = [(a, self._is_known(a) or a.transaction.is_signed()) for a in batch]
             for arrival in batch:
                 self._on_the_way.pop(arrival.transaction.id, None)
                 if arrival.origin is not None:
@@ -307,9 +307,13 @@ class NodeRuntime:
             self._hand_over(checked)
             await asyncio.sleep(0)
 
-    def _is_known(self, transaction_id: bytes) -> bool:
+    def _is_known(self, arrival: _Arrival) -> bool:
         """Whether it has come another way meanwhile: then it is not taken, so its signature need not be checked."""
-        return transaction_id in self.replica.pool or self.chain.height_of(transaction_id) is not None
+        transaction_id = arrival.transaction.id
+        if transaction_id in self.replica.pool:
+            return True
+        # A client's was looked for in the chain a moment ago.
+        return arrival.origin is not None and self.chain.height_of(transaction_id) is not None
 
     def _hand_over(self, checked: Sequence[tuple[_Arrival, bool]]) -> None:
         submitted = [a for a, ok in checked if ok and a.origin is None]
@@ -358,19 +362,13 @@ class NodeRuntime:
         if wait != "accepted":
             self._waiting.setdefault(transaction.id, []).append(committed)
         try:
-            if transaction.id not in self.replica.pool:
-                answer: asyncio.Future[Submitted] = loop.create_future()
-                if not self._arrives(_Arrival(transaction, None, answer)):
-                    raise Refused(RuntimeReason.OVERLOADED)
-                async with asyncio.timeout(timeout_s):
-                    await answer
-            if wait == "accepted":
-                return None
-            known = self.chain.height_of(transaction.id)
-            if known is not None:
-                return known
             async with asyncio.timeout(timeout_s):
-                return await committed
+                if transaction.id not in self.replica.pool:
+                    answer: asyncio.Future[Submitted] = loop.create_future()
+                    if not self._arrives(_Arrival(transaction, None, answer)):
+                        raise Refused(RuntimeReason.OVERLOADED)
+                    await answer
+                return None if wait == "accepted" else await committed
         except TimeoutError:
             raise Refused(RuntimeReason.NOT_YET) from None
         finally:

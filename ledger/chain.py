@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -48,6 +48,11 @@ class Location:
     index: int
 
 
+MAX_KEPT_ROWS = 4_096
+MAX_KEPT_ROW_BYTES = 4_096
+"""Of the state's rows that are kept in memory: 16 MiB at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One step in a subject's history."""
@@ -64,13 +69,30 @@ class HistoryEntry:
 
 
 class StateReader:
-    """The rows of the state as of the head."""
+    """The rows of the state as of the head. Those read last are kept: most transactions need the same few.
+
+    Whoever moves the head tells by `forget` which rows have changed.
+    """
 
     def __init__(self, kv: Reader) -> None:
         self._kv = kv
+        self._kept: dict[bytes, bytes] = {}
 
     def get(self, key: bytes) -> bytes | None:
-        return self._kv.get(layout.STATE + key)
+        kept = self._kept.get(key)
+        if kept is not None:
+            return kept
+        value = self._kv.get(layout.STATE + key)
+        if value is not None and len(value) <= MAX_KEPT_ROW_BYTES:
+            if len(self._kept) >= MAX_KEPT_ROWS:
+                self._kept.clear()
+            self._kept[key] = value
+        return value
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """These rows have changed."""
+        for key in keys:
+            self._kept.pop(key, None)
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         for key, value in self._kv.scan(layout.STATE + start, layout.STATE + stop):
@@ -161,6 +183,7 @@ class Chain:
         if certificate.block_hash != executed.digest:
             raise BrokenInvariant(f"the certificate is not that of block {header.height}")
         self._kv.write(apply_block(executed, certificate))
+        self.state.forget(executed.writes)
         self._head = header
         self._validators = executed.next_validators
 

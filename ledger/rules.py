@@ -224,8 +224,8 @@ class _Execution:
             return registry.validators(self.overlay)
         return self.view.validators
 
-    def finish(self, proposer: str) -> ExecutedBlock:
-        """The block with the roots that this execution gives."""
+    def finish(self, proposer: str, transactions_root: bytes | None = None) -> ExecutedBlock:
+        """The block with the roots that this execution gives; `transactions_root` where it is known already."""
         raw_transactions = tuple(t.raw for t in self.transactions)
         raw_receipts = tuple(pack(r) for r in self.receipts)
         tree = statetree.update(self.view.tree_node, self.overlay.writes)
@@ -238,7 +238,7 @@ class _Execution:
             time_ms=self.time_ms,
             proposer=proposer,
             transaction_count=len(raw_transactions),
-            transactions_root=merkle.root(raw_transactions),
+            transactions_root=transactions_root or merkle.root(raw_transactions),
             receipts_root=merkle.root(raw_receipts),
             state_root=tree.root,
             validators_hash=self.view.validators.hash,
@@ -281,18 +281,25 @@ def build_block(
 
 
 def check_block(
-    view: ChainView, runtime: Runtime, raw: bytes, *, is_signed: Callable[[Transaction], bool], recovered: bool = False
+    view: ChainView,
+    runtime: Runtime,
+    raw: bytes,
+    *,
+    is_signed: Callable[[Transaction], bool],
+    parse: Callable[[bytes], Transaction] = Transaction.parse,
+    recovered: bool = False,
 ) -> ExecutedBlock:
     """The block that `raw` is, executed on the head; `Refused(BlockReason | EncodingReason)` names the rule it breaks.
 
-    `is_signed` tells whether a transaction's signature is valid: a node checks each once and remembers it.
+    `is_signed` tells whether a transaction's signature is valid, `parse` reads one (`Transaction.parse`): a node does
+    each once and remembers it.
     """
     limits = registry.parameters(view.state)
     if len(raw) > min(limits.max_block_bytes, MAX_BLOCK_BYTES):
         raise Refused(BlockReason.BLOCK_TOO_LARGE, size=len(raw), limit=limits.max_block_bytes)
     block = unpack(Block, raw, MAX_BLOCK_BYTES)
     check_header(view.head, view.validators, block.header, recovered=recovered)
-    transactions = read_transactions(block, limits)
+    transactions = read_transactions(block, limits, parse)
     execution = _Execution(view, runtime, block.header.time_ms, recovering=block.header.proposer == recovery.PROPOSER)
     for index, transaction in enumerate(transactions):
         try:
@@ -301,7 +308,7 @@ def check_block(
             execution.run(transaction)
         except Refused as refusal:
             raise _bad_transaction(index, transaction.id, refusal) from None
-    executed = execution.finish(block.header.proposer)
+    executed = execution.finish(block.header.proposer, block.header.transactions_root)
     _compare(block.header, executed)
     if block.header.proposer == recovery.PROPOSER:
         _check_recovery(executed)
@@ -341,7 +348,9 @@ def check_proposal_time(header: Header, wall_ms: int) -> None:
         raise Refused(BlockReason.TIME_AHEAD, ahead_ms=header.time_ms - wall_ms)
 
 
-def read_transactions(block: Block, limits: Parameters) -> list[Transaction]:
+def read_transactions(
+    block: Block, limits: Parameters, parse: Callable[[bytes], Transaction] = Transaction.parse
+) -> list[Transaction]:
     """The block's transactions, each parsed once; the count and the transactions root are those of the header."""
     count = len(block.transactions)
     if count > limits.max_block_transactions:
@@ -353,7 +362,7 @@ def read_transactions(block: Block, limits: Parameters) -> list[Transaction]:
     transactions: list[Transaction] = []
     for index, raw in enumerate(block.transactions):
         try:
-            transactions.append(Transaction.parse(raw))
+            transactions.append(parse(raw))
         except Refused as refusal:
             raise _bad_transaction(index, crypto.sha256(raw), refusal) from None
     return transactions

@@ -52,15 +52,15 @@ class Api:
         )
 
     @contextmanager
-    def waits(self) -> Iterator[None]:
-        """Brackets a wait for a block; `Refused(TOO_MANY_WAITING)` beyond the bound."""
-        if self.waiting >= self.settings.max_waiting:
+    def waits(self, count: int = 1) -> Iterator[None]:
+        """Brackets a wait of `count` transactions for a block; `Refused(TOO_MANY_WAITING)` beyond the bound."""
+        if self.waiting + count > self.settings.max_waiting:
             raise Refused(ApiReason.TOO_MANY_WAITING, count=self.waiting)
-        self.waiting += 1
+        self.waiting += count
         try:
             yield
         finally:
-            self.waiting -= 1
+            self.waiting -= count
 
     async def reach(self, height: int, timeout_ms: int) -> None:
         """Until this node is at `height`; `Refused(HEIGHT_NOT_REACHED)` if it is not in time."""

@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from edge import openapi, status_page
-from edge.http import blocks, events, health, queries, rows, submit, transactions
+from edge.http import blocks, events, health, queries, rows, submit, submit_many, transactions
 from edge.http.api import Api, monotonic_ms
 from edge.http.errors import ApiReason, ContractRefused, error_response
 from edge.http.limits import is_loopback
@@ -60,6 +60,7 @@ DOCUMENT = Route(
 
 ROUTES: tuple[Route, ...] = (
     submit.SUBMIT,
+    submit_many.SUBMIT_MANY,
     *transactions.ROUTES,
     *queries.ROUTES,
     *rows.ROUTES,
@@ -76,7 +77,7 @@ def make_app(node: NodeView, settings: HttpSettings, metrics: Metrics | None = N
     """The application; serve it with `edge/http/server.py`."""
     api = Api.of(node, settings, metrics or Metrics(node))
     node.on_commit(api.metrics.on_block)
-    app = web.Application(middlewares=[_middleware(api)], client_max_size=submit.MAX_BODY_BYTES)
+    app = web.Application(middlewares=[_middleware(api)], client_max_size=submit_many.MAX_BODY_BYTES)
     for route in ROUTES:
         app.router.add_route(route.method, route.path, _bound(api, route))
 
@@ -175,7 +176,7 @@ def _translated(request: web.Request, error: web.HTTPException) -> Refused:
     if error.status == 404:
         return Refused(ApiReason.NO_SUCH_PATH)
     if error.status == 413:
-        return Refused(ApiReason.BODY_TOO_LARGE, limit=submit.MAX_BODY_BYTES)
+        return Refused(ApiReason.BODY_TOO_LARGE, limit=submit_many.MAX_BODY_BYTES)
     return Refused(ApiReason.BAD_REQUEST)
 
 

@@ -36,8 +36,8 @@ class TokenBuckets:
         tokens = self._rate.burst if bucket is None else self._filled(bucket, now_ms)
         return 0 if tokens >= 1 else int((1 - tokens) * 1000 / self._rate.per_s) + 1
 
-    def take(self, key: str, now_ms: int) -> bool:
-        """Take a token; False if there is none."""
+    def take(self, key: str, now_ms: int, count: int = 1) -> bool:
+        """Take `count` tokens; False if there is none. What there is not yet is owed: later requests wait for it."""
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= MAX_BUCKETS:
@@ -48,7 +48,7 @@ class TokenBuckets:
         self._buckets.move_to_end(key)
         if bucket.tokens < 1:
             return False
-        bucket.tokens -= 1
+        bucket.tokens -= count
         return True
 
     def _filled(self, bucket: _Bucket, now_ms: int) -> float:

@@ -11,6 +11,7 @@ REQUEST_ID: Final = web.RequestKey("request_id", str)
 JSON: Final = "application/json"
 OCTETS: Final = "application/octet-stream"
 TRANSACTION_TYPE: Final = "application/vnd.daicho.transaction"
+TRANSACTIONS_TYPE: Final = "application/vnd.daicho.transactions"
 PROOF_TYPE: Final = "application/vnd.daicho.proof"
 ARCHIVE_TYPE: Final = "application/vnd.daicho.blocks"
 SNAPSHOT_TYPE: Final = "application/vnd.daicho.snapshot"

@@ -5,7 +5,7 @@ In JSON, bytes are hexadecimal text and a struct is an object of its fields (`le
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -15,6 +15,8 @@ from ledger.refusal import Scalar
 from ledger.types import Certificate, Event, Hash, Header, Validator
 
 FRAME_LENGTH_BYTES = 4
+MAX_SUBMITTED = 256
+"""Transactions in one submission."""
 
 
 class BlockFrame(Wire, frozen=True):
@@ -294,6 +296,37 @@ class ContractList(msgspec.Struct, frozen=True):
 class SubmitBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     transaction: str
     """The canonical bytes of the signed transaction, in base64."""
+
+
+class SubmitManyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    transactions: Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_SUBMITTED)]
+    """The canonical bytes of signed transactions, each in base64."""
+
+
+class SubmittedTransactions(Wire, frozen=True):
+    """Several signed transactions in the byte form of a submission."""
+
+    items: Annotated[tuple[bytes, ...], msgspec.Meta(min_length=1, max_length=MAX_SUBMITTED)]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one of several transactions; its receipt is at `/v1/transactions/{id}`."""
+
+    id: Hash | None
+    """None if the bytes are no transaction."""
+    status: Literal["committed", "everywhere", "accepted", "refused"]
+    """`refused`: it is not taken, and `error` says why. A contract's refusal is `committed` and not `done`."""
+    height: int | None = None
+    index: int | None = None
+    done: bool | None = None
+    reason: str = ""
+    """The code of the contract's refusal."""
+    error: ErrorBody | None = None
+
+
+class Outcomes(msgspec.Struct, frozen=True):
+    results: tuple[Outcome, ...]
+    """One for each transaction, in the order in which they were handed in."""
 
 
 class StreamEvent(msgspec.Struct, frozen=True):

@@ -55,7 +55,7 @@ async def submit(api: Api, request: web.Request) -> web.StreamResponse:
     timeout_ms = given(request, TIMEOUT, int)
     proof = given(request, PROOF, bool)
     transaction = Transaction.parse(await _read(api, request))
-    _check_account_rate(api, transaction)
+    check_account_rate(api, transaction)
     started_s = time.perf_counter()
     status = 200
     try:
@@ -95,7 +95,7 @@ async def _read(api: Api, request: web.Request) -> bytes:
         raise Refused(ApiReason.BAD_JSON, detail="`transaction` is not base64") from None
 
 
-def _check_account_rate(api: Api, transaction: Transaction) -> None:
+def check_account_rate(api: Api, transaction: Transaction) -> None:
     # A token is taken only for what was accepted, that is, signed: nobody uses up another's allowance.
     sender = transaction.body.sender
     retry_ms = api.accounts.wait_ms(sender, monotonic_ms())

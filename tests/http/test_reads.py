@@ -291,6 +291,13 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     assert buckets.take("b", 0)
 
 
+def test_who_takes_more_than_there_is_waits_until_it_is_paid_back() -> None:
+    buckets = TokenBuckets(Rate(10, 3))
+    assert buckets.take("a", 0, 13)
+    assert not buckets.take("a", 1_000)
+    assert buckets.take("a", 1_200)
+
+
 def test_the_table_of_buckets_is_bounded_and_forgets_the_longest_unheard() -> None:
     buckets = TokenBuckets(Rate(0.001, 1))
     for i in range(MAX_BUCKETS):

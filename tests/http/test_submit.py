@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.http.settings import HttpSettings, Rate
+from edge.http.shapes import MAX_SUBMITTED, SubmittedTransactions
+from edge.http.submit_many import MAX_BODY_BYTES
 from edge.mempool import PoolReason
 from edge.runtime import RuntimeReason
 from ledger.encoding import pack, unpack
@@ -287,3 +289,83 @@ def test_a_body_that_trickles_in_is_cut_off() -> None:
             pass  # closed while we were still sending: just as good
 
     with_api(scenario, HttpSettings(body_timeout_ms=100))
+
+
+# -- several at once ---------------------------------------------------------------------------------------------------
+
+BATCH = "/v1/transactions/batch"
+MANY = {"Content-Type": "application/vnd.daicho.transactions"}
+
+
+async def hand_in(api: Served, *raws: bytes, query: str = "") -> tuple[int, Any]:
+    return await api.ask("POST", BATCH + query, data=pack(SubmittedTransactions(raws)), headers=MANY)
+
+
+def test_each_of_several_has_its_own_outcome_in_the_order_given() -> None:
+    async def scenario(api: Served) -> None:
+        good, exists = api.network.account("new.clerk"), api.network.account(OPERATOR)
+        forged = bytearray(api.network.account("forged.clerk").raw)
+        forged[-1] ^= 1
+        status, answer = await hand_in(api, good.raw, exists.raw, b"no transaction", bytes(forged))
+        assert status == 200
+        first, second, third, fourth = answer["results"]
+        assert (first["id"], first["status"], first["done"], first["error"]) == (good.id.hex(), "committed", True, None)
+        assert (second["status"], second["done"], second["reason"]) == ("committed", False, "governance.account_exists")
+        assert (third["id"], third["status"], third["error"]["code"]) == (None, "refused", "malformed")
+        assert (fourth["status"], fourth["error"]["code"]) == ("refused", "bad_signature")
+        _, found = await api.get(f"/v1/transactions/{good.id.hex()}")
+        assert (found["height"], found["index"]) == (first["height"], first["index"])
+
+    with_api(scenario)
+
+
+def test_several_in_json_and_again_are_the_same_submissions() -> None:
+    async def scenario(api: Served) -> None:
+        transactions = [api.network.account(f"clerk-{number}") for number in range(5)]
+        body = {"transactions": [base64.b64encode(t.raw).decode() for t in transactions]}
+        status, first = await api.ask("POST", BATCH, json=body)
+        assert status == 200
+        assert [r["id"] for r in first["results"]] == [t.id.hex() for t in transactions]
+        height = api.node.chain.height
+        assert await hand_in(api, *(t.raw for t in transactions)) == (200, first)
+        assert api.node.chain.height == height
+
+    with_api(scenario)
+
+
+def test_several_that_are_not_committed_in_time_are_accepted() -> None:
+    async def scenario(api: Served) -> None:
+        api.network.commits = False
+        raws = [api.network.account(f"clerk-{number}").raw for number in range(3)]
+        status, answer = await hand_in(api, *raws, query="?timeout_ms=20")
+        assert (status, {r["status"] for r in answer["results"]}) == (202, {"accepted"})
+        api.network.commit()
+        status, answer = await hand_in(api, *raws)
+        assert (status, {r["height"] for r in answer["results"]}) == (200, {1})
+
+    with_api(scenario)
+
+
+def test_none_and_too_many_at_once_are_refused() -> None:
+    async def scenario(api: Served) -> None:
+        assert (await hand_in(api))[0] == 400
+        raw = api.network.account("new.clerk").raw
+        status, answer = await hand_in(api, *[raw] * (MAX_SUBMITTED + 1))
+        assert (status, answer["error"]["code"]) == (400, "malformed")
+        status, answer = await api.ask("POST", BATCH, json={"transactions": ["*"]})
+        assert (status, answer["error"]["code"]) == (400, "bad_json")
+        status, answer = await api.ask("POST", BATCH, data=bytes(MAX_BODY_BYTES + 1), headers=MANY)
+        assert (status, answer["error"]["code"]) == (413, "body_too_large")
+        assert api.node.chain.height == 0
+
+    with_api(scenario)
+
+
+def test_many_that_wait_are_counted_one_by_one() -> None:
+    async def scenario(api: Served) -> None:
+        raws = [api.network.account(f"clerk-{number}").raw for number in range(3)]
+        status, answer = await hand_in(api, *raws)
+        assert (status, answer["error"]["code"]) == (503, "too_many_waiting")
+        assert (await hand_in(api, *raws[:2]))[0] == 200
+
+    with_api(scenario, HttpSettings(max_waiting=2))
