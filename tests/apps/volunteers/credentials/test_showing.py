@@ -24,7 +24,6 @@ from apps.volunteers.credentials.findings import (
 from apps.volunteers.credentials.jcs import JsonObject
 from apps.volunteers.credentials.presentation import Asked, check_presentation, present
 from apps.volunteers.credentials.showing import (
-    SHOWN_MS,
     Committed,
     ShowingReason,
     check_base_url,
@@ -33,9 +32,9 @@ from apps.volunteers.credentials.showing import (
     is_committed,
     new_showing,
     number_url,
-    showing_commitment,
     showing_url,
 )
+from contracts.volunteers.certificates import SHOWN_MS, showing_commitment
 from ledger.refusal import Refused
 from tests.apps.volunteers.credentials.issuing import (
     CERTIFICATE,
