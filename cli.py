@@ -114,9 +114,9 @@ class Applications(Commands):
         return self._loaded().get_command(ctx, cmd_name)
 
 
-@main.group(cls=Applications, place="apps.ecopoints.export.command:ecopoints")
+@main.group(cls=Applications, place="apps.ecopoints.command:ecopoints")
 def ecopoints() -> None:
-    """Eco-points and J-Credits: export a period for the committee, check such an export.
+    """Eco-points and J-Credits: export a period for the committee, check such an export, or one reading.
 
     \b
     Begin with:

@@ -13,6 +13,7 @@ from apps.ecopoints.export import pages as export
 from apps.ecopoints.intake.batcher import WRITE_KIND
 from apps.ecopoints.intake.mqtt import Broker
 from apps.ecopoints.signing import ADMIN, MEMBER, OFFICER, ROLES, access_subject, record_view
+from apps.ecopoints.verifying import pages as verifying
 from apps.ecopoints.working import attach_intake, expire_points, record_readings, settle_batch, take_messages
 from ledger.refusal import Text
 
@@ -24,7 +25,15 @@ def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) 
     listening = () if broker is None else (take_messages(broker),)
     return Site(
         name="ecopoints",
-        pages=(*home.PAGES, *periods.PAGES, *rules.PAGES, *grants.PAGES, *credits.PAGES, *export.PAGES),
+        pages=(
+            *home.PAGES,
+            *periods.PAGES,
+            *rules.PAGES,
+            *grants.PAGES,
+            *credits.PAGES,
+            *export.PAGES,
+            *verifying.PAGES,
+        ),
         navigation=("home", "periods", "rules", "credits", "accounts", "access_log"),
         catalogue=HERE / "catalogue",
         texts={f"municipality.{code}": name for code, name in municipalities.items()},

@@ -12,6 +12,7 @@ from apps.ecopoints.export.reading import Export, Fault, Line, Unreadable, hash_
 from apps.ecopoints.export.recount import Told
 from apps.ecopoints.export.tables import TABLES, proof_name
 from apps.ecopoints.export.workbook import workbook_faults
+from apps.ecopoints.verifying.sampling import draw
 from contracts.ecopoints.types import ECOPOINTS, PERIODS, Period
 from ledger.encoding import unpack
 from ledger.genesis import Genesis
@@ -34,6 +35,9 @@ class Checked:
     devices: int
     proofs: int
     files: int
+    members: int
+    sample: tuple[str, ...]
+    """The members that a verifier looks at, drawn as the application draws them."""
     faults: tuple[Fault, ...]
 
     @property
@@ -61,8 +65,15 @@ def check_export(data: bytes, genesis: Genesis) -> Checked:
         faults += workbook_faults(export, tables)
     return Checked(
         export.said("period"), export.said("methodology"), _tonnes(tables), len(tables.get("devices", ())),
-        told.proofs if told is not None else 0, len(export.files), tuple(faults[:MAX_FAULTS]),
+        told.proofs if told is not None else 0, len(export.files), len(tables.get("members", ())),
+        _sample(tables, told), tuple(faults[:MAX_FAULTS]),
     )  # fmt: skip
+
+
+def _sample(tables: Mapping[str, Sequence[Line]], told: Told | None) -> tuple[str, ...]:
+    if told is None or not told.closing_block:
+        return ()
+    return draw(told.closing_block, [line["member"] for line in tables.get("members", ())]).members
 
 
 def _tonnes(tables: Mapping[str, Sequence[Line]]) -> int:
@@ -92,8 +103,14 @@ def _told(export: Export, genesis: Genesis, faults: list[Fault]) -> Told | None:
         faults.append(Fault(PERIOD_PROOF, f"it is about {row.about}, and not about the period of the manifest"))
         return None
     period = unpack(Period, row.row.value)
-    events = [event for name, one in sorted(proved.items(), key=_place) for event in _events(name, one, period, faults)]
-    return Told(period, events, len(proved) + 1)
+    events: list[Event] = []
+    closing = b""
+    for name, one in sorted(proved.items(), key=_place):
+        told = list(_events(name, one, period, faults))
+        if any(event.name == "period_closed" for event in told):
+            closing = one.steps[0].header.hash
+        events += told
+    return Told(period, events, len(proved) + 1, closing)
 
 
 def _place(item: tuple[str, Proved]) -> tuple[int, int]:

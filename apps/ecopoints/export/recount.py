@@ -30,6 +30,8 @@ class Told:
     period: Period
     events: Sequence[Event]
     proofs: int
+    closing_block: bytes
+    """The hash of the block in which the period was closed; empty if no proof tells of it."""
 
 
 def plan_faults(export: Export, tables: Tables, told: Told) -> Iterator[Fault]:

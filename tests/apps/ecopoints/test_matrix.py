@@ -24,6 +24,7 @@ MATRIX = {
     "grant": "OVA", "grant_propose": "O", "grant_release": "O", "credits": "OVA", "credits_csv": "OVA",
     "application": "OVA", "credit_apply": "O", "credit_register": "O", "credit_reject": "O", "credit_sell": "O",
     "export": "OVA", "export_zip": "OVA", "export_committee": "O",
+    "sample": "OVA", "evidence": "OVA", "evidence_readings": "OVA", "reading_proof": "OVA",
 }  # fmt: skip
 """Page -> who may open it: letters of roles."""
 

@@ -1,4 +1,4 @@
-"""`daicho ecopoints`: the export of a period for the J-Credit committee, and its check by an auditor."""
+"""`daicho ecopoints`: the export of a period for the J-Credit committee, and what an auditor checks without a node."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from apps.common.chain import ChainUnavailable
 from apps.ecopoints.export import pages
 from apps.ecopoints.export.check import Checked, check_export
 from apps.ecopoints.export.reading import Unreadable
+from apps.ecopoints.verifying.reading_file import check_reading
 from edge.console import COULD_NOT, NO_ANSWER, REFUSED, existing_file, json_option, show, with_runtime
+from edge.terminal import when
 from ledger.contract import Runtime
 from ledger.crypto import sha256
 from ledger.genesis import load_genesis
+from ledger.proof import BadProof
 from ledger.refusal import Refused
 
 
@@ -92,11 +95,44 @@ def check(file: Path, genesis: Path, as_json: bool) -> None:
         raise click.exceptions.Exit(REFUSED)
 
 
+@ecopoints.command("check-reading")
+@click.argument("file", type=existing_file)
+@click.option("--genesis", type=existing_file, required=True, help="The auditor's own copy, not one from the data.")
+@json_option
+def check_reading_file(file: Path, genesis: Path, as_json: bool) -> None:
+    """Check with nothing but the genesis that a reading is in a batch on the chain. Exit code 1: it is not; 2: unread.
+
+    The file is downloaded from the list of a device's readings.
+
+    \b
+    Example:
+      daicho ecopoints check-reading reading.json --genesis genesis.json
+    """
+    try:
+        data, known = file.read_bytes(), load_genesis(genesis.read_bytes())
+    except (OSError, Refused) as error:
+        show(as_json, {"ok": None, "detail": str(error)}, f"COULD NOT BE CHECKED: {error}")
+        raise click.exceptions.Exit(COULD_NOT) from None
+    try:
+        found = check_reading(data, known)
+    except BadProof as bad:
+        show(as_json, {"ok": False, "detail": bad.what}, f"NO PROOF: {bad.what}")
+        raise click.exceptions.Exit(REFUSED) from None
+    value = "no data" if found.value is None else found.value
+    show(
+        as_json,
+        {"ok": True, **asdict(found)},
+        f"PROVED: {found.device} {found.channel} at {when(found.interval_end_ms)}: {value}",
+        f"  in {found.batch}, block {found.height} ({when(found.time_ms)})",
+    )
+
+
 def _lines(found: Checked) -> list[str]:
     if found.ok:
         return [
             f"RIGHT: {found.period} ({found.methodology}), {found.tonnes} t",
             f"  {found.files} files have their hashes, {found.proofs} proofs hold, and the figures of {found.devices} "
             "devices add up",
+            f"  the verifier's sample: {len(found.sample)} of {found.members} members (--json names them)",
         ]
     return [f"WRONG: {len(found.faults)} faults", *(f"  {fault.file}: {fault.what}" for fault in found.faults)]
