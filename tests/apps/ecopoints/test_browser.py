@@ -14,7 +14,7 @@ from tests.apps.common.harness import DATABASES, PASSWORD
 from tests.apps.common.screen import faults_of, open_chromium, open_page
 from tests.apps.ecopoints.books.year import FIRST, LAST, Books
 from tests.apps.ecopoints.chain import EcoChain
-from tests.apps.ecopoints.town import ADMIN_MAIL, OFFICER_MAIL, Town, open_town
+from tests.apps.ecopoints.town import ADMIN_MAIL, OFFICER_MAIL, VERIFIER_MAIL, Town, open_town
 
 pytestmark = pytest.mark.browser
 SHOTS = os.environ.get("DAICHO_SCREENSHOTS", "")
@@ -45,7 +45,7 @@ async def live_a_year(town: Town) -> dict[str, str]:
     books.correct(plants[0], sold=150_000)
     application = books.certified(period, last=1)
     await town.copied()
-    return {"period": period, "rule": rule, "application": application}
+    return {"period": period, "rule": rule, "application": application, "plant": plants[0]}
 
 
 PAGES = {
@@ -55,6 +55,9 @@ PAGES = {
         "/periods/{period}/grants/{rule}", "/periods/{period}/export",
         "/rules", "/rules/new", "/rules/{rule}", "/credits", "/credits/apply",
         "/credits/{application}", "/story/period:{period}",
+    ),
+    VERIFIER_MAIL: (
+        "/periods/{period}/sample", "/periods/{period}/evidence/member-0", "/periods/{period}/readings/{plant}/2024-06",
     ),
     ADMIN_MAIL: ("/accounts", "/accounts/new", "/access-log"),
 }  # fmt: skip
