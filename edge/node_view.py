@@ -11,6 +11,7 @@ from edge.runtime import NodeRuntime, Wait, now
 from ledger.chain import Chain
 from ledger.contract import Runtime
 from ledger.kv import Reader
+from ledger.refusal import Refused
 from ledger.registry import NODES
 from ledger.rules import ExecutedBlock
 from ledger.types import Transaction, ValidatorSet
@@ -77,6 +78,12 @@ class NodeView(Protocol):
         """
         ...
 
+    async def submit_many(
+        self, transactions: Sequence[Transaction], wait: Wait, timeout_s: float
+    ) -> Sequence[int | Refused | None]:
+        """Several at once, in their order: for each what `submit` gives or refuses."""
+        ...
+
     def is_pending(self, transaction_id: bytes) -> bool:
         """Whether it waits in this node's pool."""
         ...
@@ -140,6 +147,11 @@ class RunningNode:
 
     async def submit(self, transaction: Transaction, wait: Wait, timeout_s: float) -> int | None:
         return await self._node.submit(transaction, wait, timeout_s)
+
+    async def submit_many(
+        self, transactions: Sequence[Transaction], wait: Wait, timeout_s: float
+    ) -> Sequence[int | Refused | None]:
+        return await self._node.submit_many(transactions, wait, timeout_s)
 
     def is_pending(self, transaction_id: bytes) -> bool:
         return transaction_id in self._node.replica.pool

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from consensus.messages import Vote
 from edge.peers import Peers
@@ -73,6 +73,45 @@ class _Arrival:
     transaction: Transaction
     origin: str | None
     answer: asyncio.Future[Submitted] | None
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A client's transaction, from its submission until it has come as far as the client waits for."""
+
+    transaction_id: bytes
+    height: int | None = None
+    """Where it is committed already."""
+    refusal: Refused | None = None
+    answer: asyncio.Future[Submitted] | None = None
+    """Of the pool; None if it is there already."""
+    committed: asyncio.Future[int] | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the pool has it."""
+        if self.refusal is not None:
+            return False
+        return self.answer is None or (self.answer.done() and self.answer.exception() is None)
+
+    def outcome(self, wait: Wait) -> int | Refused | None:
+        if self.refusal is not None or self.height is not None:
+            return self.refusal or self.height
+        for future in (self.answer, self.committed):
+            if future is None:
+                continue
+            if not future.done():
+                return Refused(RuntimeReason.NOT_YET)
+            error = future.exception()
+            if isinstance(error, Refused):
+                return error
+        return None if wait == "accepted" or self.committed is None else self.committed.result()
+
+
+async def _all_done(futures: Sequence[asyncio.Future[Any]], deadline: float) -> None:
+    """Until all have a result or an error, or until the deadline."""
+    if futures:
+        await asyncio.wait(futures, timeout=max(0.0, deadline - time.monotonic()))
 
 
 class NodeRuntime:
@@ -347,39 +386,68 @@ class NodeRuntime:
 
         `Refused` says why it is not taken; `RuntimeReason.NOT_YET` that `wait` has not come true in time.
         """
-        height = self.chain.height_of(transaction.id)
-        if height is None:
-            height = await self._submit_new(transaction, wait, timeout_s)
-        if wait == "everywhere" and height is not None:
-            await self._wait_everywhere(height, timeout_s)
-        return height
+        (outcome,) = await self.submit_many([transaction], wait, timeout_s)
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
 
-    async def _submit_new(self, transaction: Transaction, wait: Wait, timeout_s: float) -> int | None:
-        loop = asyncio.get_running_loop()
-        # What is refused anyway is refused before it costs a signature check.
-        self.replica.check(transaction, now())
-        committed: asyncio.Future[int] = loop.create_future()
-        if wait != "accepted":
-            self._waiting.setdefault(transaction.id, []).append(committed)
+    async def submit_many(
+        self, transactions: Sequence[Transaction], wait: Wait, timeout_s: float
+    ) -> list[int | Refused | None]:
+        """Several at once, in their order: for each what `submit` gives or refuses."""
+        deadline = time.monotonic() + timeout_s
+        entries = [self._enter(transaction, wait) for transaction in transactions]
         try:
-            async with asyncio.timeout(timeout_s):
-                if transaction.id not in self.replica.pool:
-                    answer: asyncio.Future[Submitted] = loop.create_future()
-                    if not self._arrives(_Arrival(transaction, None, answer)):
-                        raise Refused(RuntimeReason.OVERLOADED)
-                    await answer
-                return None if wait == "accepted" else await committed
-        except TimeoutError:
-            raise Refused(RuntimeReason.NOT_YET) from None
+            await _all_done([e.answer for e in entries if e.answer is not None], deadline)
+            if wait != "accepted":
+                await _all_done([e.committed for e in entries if e.committed is not None and e.is_taken], deadline)
+            outcomes = [entry.outcome(wait) for entry in entries]
         finally:
-            self._forget(transaction.id, committed)
+            for entry in entries:
+                self._forget(entry)
+        if wait == "everywhere":
+            outcomes = [await self._everywhere(outcome, deadline) for outcome in outcomes]
+        return outcomes
 
-    def _forget(self, transaction_id: bytes, future: asyncio.Future[int]) -> None:
-        futures = self._waiting.get(transaction_id)
-        if futures is not None and future in futures:
-            futures.remove(future)
+    def _enter(self, transaction: Transaction, wait: Wait) -> _Entry:
+        """Put a client's transaction on its way, and notice what is known of it at once."""
+        entry = _Entry(transaction.id)
+        entry.height = self.chain.height_of(transaction.id)
+        if entry.height is not None:
+            return entry
+        loop = asyncio.get_running_loop()
+        try:
+            # What is refused anyway is refused before it costs a signature check.
+            self.replica.check(transaction, now())
+        except Refused as refused:
+            entry.refusal = refused
+            return entry
+        if wait != "accepted":
+            entry.committed = loop.create_future()
+            self._waiting.setdefault(transaction.id, []).append(entry.committed)
+        if transaction.id not in self.replica.pool:
+            entry.answer = loop.create_future()
+            if not self._arrives(_Arrival(transaction, None, entry.answer)):
+                entry.refusal, entry.answer = Refused(RuntimeReason.OVERLOADED), None
+        return entry
+
+    def _forget(self, entry: _Entry) -> None:
+        for future in (entry.answer, entry.committed):
+            if future is not None:
+                future.cancel()
+        futures = self._waiting.get(entry.transaction_id)
+        if futures is not None and entry.committed in futures:
+            futures.remove(entry.committed)
             if not futures:
-                del self._waiting[transaction_id]
+                del self._waiting[entry.transaction_id]
+
+    async def _everywhere(self, outcome: int | Refused | None, deadline: float) -> int | Refused | None:
+        if isinstance(outcome, int):
+            try:
+                await self._wait_everywhere(outcome, deadline - time.monotonic())
+            except Refused as refused:
+                return refused
+        return outcome
 
     async def _wait_everywhere(self, height: int, timeout_s: float) -> None:
         """Until every validator that is connected has the block on disk."""

@@ -5,7 +5,6 @@ For systems that write much: what a request costs a node is shared by all of the
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import time
@@ -55,37 +54,47 @@ async def submit_many(api: Api, request: web.Request) -> web.StreamResponse:
 async def _outcomes(
     api: Api, request: web.Request, raws: Sequence[bytes], wait: Wait, timeout_ms: int
 ) -> list[Outcome]:
-    return list(await asyncio.gather(*(_outcome(api, request, raw, wait, timeout_ms) for raw in raws)))
+    read = [_parsed(api, raw) for raw in raws]
+    transactions = [one for one in read if isinstance(one, Transaction)]
+    answers = iter(await api.node.submit_many(transactions, wait, timeout_ms / 1000))
+    outcomes: list[Outcome] = []
+    for one in read:
+        if isinstance(one, Transaction):
+            outcomes.append(_outcome(api, request, one, wait, next(answers)))
+        else:
+            outcomes.append(_refused(api, request, *one))
+    return outcomes
 
 
-async def _outcome(api: Api, request: web.Request, raw: bytes, wait: Wait, timeout_ms: int) -> Outcome:
+def _parsed(api: Api, raw: bytes) -> Transaction | tuple[bytes | None, Refused]:
     transaction_id: bytes | None = None
     try:
         transaction = Transaction.parse(raw)
         transaction_id = transaction.id
         check_account_rate(api, transaction)
-        status = await _taken(api, transaction, wait, timeout_ms)
     except Refused as refused:
-        api.metrics.refused(refused.reason.code)
-        return Outcome(transaction_id, "refused", error=error_body(request, refused))
-    api.accounts.take(transaction.body.sender, monotonic_ms())
-    return _found(api, transaction_id, wait if wait == "everywhere" and status == "committed" else status)
+        return transaction_id, refused
+    return transaction
 
 
-async def _taken(api: Api, transaction: Transaction, wait: Wait, timeout_ms: int) -> Wait:
-    """How far it has come: `accepted` or `committed`. `Refused` if it is not taken."""
-    try:
-        height = await api.node.submit(transaction, wait, timeout_ms / 1000)
-    except Refused as refused:
-        if refused.reason is TransactionReason.DUPLICATE:
-            return "committed"
-        if refused.reason is not NodeReason.NOT_YET:
-            raise
+def _outcome(
+    api: Api, request: web.Request, transaction: Transaction, wait: Wait, answered: int | Refused | None
+) -> Outcome:
+    status: Wait = wait
+    if isinstance(answered, Refused) and answered.reason is not TransactionReason.DUPLICATE:
+        if answered.reason is not NodeReason.NOT_YET:
+            return _refused(api, request, transaction.id, answered)
         if not api.node.is_pending(transaction.id) and api.node.chain.find(transaction.id) is None:
             # Not even its signature has been looked at: that is no acceptance.
-            raise Refused(NodeReason.OVERLOADED) from None
-        return "accepted"
-    return "accepted" if height is None else "committed"
+            return _refused(api, request, transaction.id, Refused(NodeReason.OVERLOADED))
+        status = "accepted"
+    api.accounts.take(transaction.body.sender, monotonic_ms())
+    return _found(api, transaction.id, status)
+
+
+def _refused(api: Api, request: web.Request, transaction_id: bytes | None, refused: Refused) -> Outcome:
+    api.metrics.refused(refused.reason.code)
+    return Outcome(transaction_id, "refused", error=error_body(request, refused))
 
 
 def _found(api: Api, transaction_id: bytes, status: Wait) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -134,6 +134,17 @@ class FakeNode:
             if not await self._wait(until):
                 raise Refused(RuntimeReason.NOT_YET)
         return height
+
+    async def submit_many(
+        self, transactions: Sequence[Transaction], wait: Wait, timeout_s: float
+    ) -> Sequence[int | Refused | None]:
+        async def one(transaction: Transaction) -> int | Refused | None:
+            try:
+                return await self.submit(transaction, wait, timeout_s)
+            except Refused as refused:
+                return refused
+
+        return await asyncio.gather(*(one(transaction) for transaction in transactions))
 
     def is_pending(self, transaction_id: bytes) -> bool:
         return transaction_id in self.pool
