@@ -54,8 +54,10 @@ class Part:
     pages: Sequence[Page]
     catalogue: Path | None = None
     templates: Path | None = None
+    migrations: Path | None = None
     follow_ups: Mapping[str, Callable[[Kit, Settled], None]] = field(default_factory=dict)
     topics: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    background: Sequence[Background] = ()
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,8 @@ class Site:
 def make_kit(site: Site, settings: Settings, chain: Chain, keyring: Keyring, clock: Clock = system_clock) -> Kit:
     """Everything that the pages of `site` use; the database is brought up to date."""
     database = Database(settings.database_url)
-    database.migrate(*([site.migrations] if site.migrations is not None else []))
     with_own: tuple[Part | Site, ...] = (*site.parts, site)
+    database.migrate(*(whose.migrations for whose in with_own if whose.migrations is not None))
     texts = [whose.catalogue for whose in with_own if whose.catalogue is not None]
     catalogue = Catalogue.load(*texts, more=site.texts)
     pages = {page.name: page for page in all_pages(site, settings)}
@@ -195,6 +197,7 @@ def error_page(visit: Visit, status: int) -> web.Response:
         404: "not_found",
         405: "not_found",
         413: "too_large",
+        429: "too_often",
         501: "no_font",
         503: "unavailable",
     }.get(status, "broken")
@@ -249,7 +252,8 @@ def _workers(site: Site, kit: Kit) -> Callable[[web.Application], AsyncIterator[
         jobs: list[tuple[str, Callable[[], Awaitable[None]]]] = []
         if kit.settings.work:
             jobs = [("outbox", kit.outbox.run), ("mail", kit.mails.run), ("sweep", partial(_sweep, kit))]
-            jobs += [(f"{site.name} {i}", partial(job, kit)) for i, job in enumerate(site.background)]
+            own = [job for whose in site.parts for job in whose.background] + list(site.background)
+            jobs += [(f"{site.name} {i}", partial(job, kit)) for i, job in enumerate(own)]
         tasks = [asyncio.create_task(_kept_up(name, job), name=name) for name, job in jobs]
         yield
         await _end(tasks)

@@ -12,12 +12,41 @@ from apps.ecopoints.copy import COPY
 from apps.ecopoints.export import pages as export
 from apps.ecopoints.intake.batcher import WRITE_KIND
 from apps.ecopoints.intake.mqtt import Broker
-from apps.ecopoints.signing import ADMIN, MEMBER, OFFICER, ROLES, access_subject, record_view
+from apps.ecopoints.signing import (
+    ADMIN,
+    ADMINS,
+    MEMBER,
+    MEMBERS,
+    OFFICER,
+    OFFICERS,
+    ROLES,
+    SHOPS,
+    access_subject,
+    admin_call,
+    app_call,
+    officer_call,
+    record_view,
+)
 from apps.ecopoints.verifying import pages as verifying
 from apps.ecopoints.working import attach_intake, expire_points, record_readings, settle_batch, take_messages
+from apps.points.part import NAVIGATION, part
+from apps.points.use import Use
+from contracts.ecopoints.types import ECOPOINTS
 from ledger.refusal import Text
 
 HERE = Path(__file__).parent
+
+
+def source_story(source: str) -> str:
+    """Points come from a period by a rule, or from a correction."""
+    period, _, rule = source.partition("/")
+    return f"period:{period}" if period != "correction" else f"rule:{rule}"
+
+
+POINTS = Use(
+    contract=ECOPOINTS, app_call=app_call, officer_call=officer_call, admin_call=admin_call, residents=MEMBERS,
+    shops=SHOPS, officers=OFFICERS, admins=ADMINS, source_story=source_story,
+)  # fmt: skip
 
 
 def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) -> Site:
@@ -34,7 +63,8 @@ def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) 
             *export.PAGES,
             *verifying.PAGES,
         ),
-        navigation=("home", "periods", "rules", "credits", "accounts", "access_log"),
+        parts=(part(POINTS),),
+        navigation=("home", *NAVIGATION, "periods", "rules", "credits", "accounts", "access_log"),
         catalogue=HERE / "catalogue",
         texts={f"municipality.{code}": name for code, name in municipalities.items()},
         templates=HERE / "templates",

@@ -25,6 +25,8 @@ MATRIX = {
     "application": "OVA", "credit_apply": "O", "credit_register": "O", "credit_reject": "O", "credit_sell": "O",
     "export": "OVA", "export_zip": "OVA", "export_committee": "O",
     "sample": "OVA", "evidence": "OVA", "evidence_readings": "OVA", "reading_proof": "OVA",
+    # Points.
+    "points": "M", "points_history": "M",
 }  # fmt: skip
 """Page -> who may open it: letters of roles."""
 

@@ -14,7 +14,7 @@ from apps.common import accounts
 from apps.common.web import Kit
 from apps.ecopoints.copy import COPY
 from apps.ecopoints.signing import ADMIN, MEMBER, OFFICER, SHOP, VERIFIER, admin_account
-from apps.ecopoints.site import make_site
+from apps.ecopoints.site import POINTS, make_site
 from ledger.refusal import Text
 from tests.apps.common.fakes import FakeClock
 from tests.apps.common.harness import PASSWORD_HASH, Browser, Running, database_url, serve, settings
@@ -58,8 +58,9 @@ class Town:
     async def copied(self) -> None:
         """Until the application's copy shows all that is in the chain: what one did, the others see a moment later."""
         async with asyncio.timeout(30):
-            while await self.kit.database.read(COPY.height) < len(self.chain.blocks):  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.01)
+            for copy in (COPY, POINTS.copy):
+                while await self.kit.database.read(copy.height) < len(self.chain.blocks):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
