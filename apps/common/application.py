@@ -183,11 +183,16 @@ def _handler(kit: Kit, page: Page) -> Callable[[web.Request], Awaitable[web.Stre
         try:
             response = await security.answer(visit, page)
         except web.HTTPException as error:
-            response = error_page(visit, error.status) if error.status >= 400 else error
+            response = error_page(visit, error.status) if error.status >= 400 else _led_elsewhere(error)
         security.finish(visit, response)
         return response
 
     return handle
+
+
+def _led_elsewhere(error: web.HTTPException) -> web.Response:
+    """A page that raised a redirect (`web.HTTPSeeOther`), as an answer that can carry cookies."""
+    return web.Response(status=error.status, headers={"Location": error.headers["Location"]})
 
 
 def error_page(visit: Visit, status: int) -> web.Response:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from apps.common.application import Site
-from apps.volunteers import home
+from apps.volunteers import home, mails
 from apps.volunteers.copy import COPY
+from apps.volunteers.handling import candidates, people, postings, rules, work
 from apps.volunteers.signing import ADMIN, OFFICER, ROLES, VOLUNTEER, access_subject, record_mail, record_view
 from ledger.refusal import Text
 
@@ -18,8 +19,13 @@ def make_site(municipalities: Mapping[str, Text]) -> Site:
     """`municipalities`: the organisations of the chain, by code, with their names."""
     return Site(
         name="volunteers",
-        pages=(*home.PAGES,),
-        navigation=("home", "accounts", "mails", "access_log"),
+        pages=(
+            *home.PAGES, *postings.PAGES, *candidates.PAGES, *work.PAGES, *rules.PAGES, *people.PAGES,
+        ),
+        navigation=(
+            "home", "help", "candidates", "asks", "office_postings", "reports", "office_volunteers", "rules",
+            "accounts", "mails", "access_log",
+        ),
         catalogue=HERE / "catalogue",
         texts={f"municipality.{code}": name for code, name in municipalities.items()},
         templates=HERE / "templates",
@@ -33,5 +39,5 @@ def make_site(municipalities: Mapping[str, Text]) -> Site:
         follow_ups={},
         record_mail=record_mail,
         record_view=record_view,
-        background=(COPY.keep,),
-    )
+        background=(COPY.keep, mails.tell),
+    )  # fmt: skip

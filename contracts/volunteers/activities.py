@@ -61,8 +61,12 @@ def _place(made: Activity) -> str:
 
 
 def elapsed_minutes(made: Activity) -> int:
-    """Whole minutes from start to end; 0 while it goes on."""
-    return 0 if made.ended_ms is None else (made.ended_ms - made.started_ms) // MINUTE_MS
+    """Minutes from start to end as clocks show them: from 10:00:40 to 12:00:10 it is 120; 0 while it goes on."""
+    return 0 if made.ended_ms is None else minutes_between(made.started_ms, made.ended_ms)
+
+
+def minutes_between(started_ms: int, ended_ms: int) -> int:
+    return ended_ms // MINUTE_MS - started_ms // MINUTE_MS
 
 
 # -- the start ---------------------------------------------------------------------------------------------------------

@@ -21,6 +21,9 @@ async def test_no_page_opens_for_the_wrong_role(corps: Corps) -> None:
 
 
 async def test_no_change_without_a_form_of_ours(corps: Corps) -> None:
+    for email in (HOME, NEIGHBOUR):
+        corps.requester(email)
+    await corps.copied()
     for email in (ADMIN_MAIL, OFFICER_MAIL, HOME, NEIGHBOUR, HANA, SHOP_MAIL):
         assert await checks.form_token_faults(corps.running, email) == []
 

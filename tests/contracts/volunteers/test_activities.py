@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.volunteers.activities import EARLY_MS, OVERTIME_MS
+from contracts.volunteers.activities import EARLY_MS, OVERTIME_MS, minutes_between
 from tests.contracts.volunteers.town import DAY, HOUR, MINUTE, Town
 from tests.contracts.world import HACHIOJI
 
@@ -240,3 +240,9 @@ def test_that_a_mail_went_out_is_recorded_once_in_the_volunteer_s_history() -> N
     mail = {"mail": "mail-1", "kind": "accepted", "recipient": bytes(32), "volunteer": "v1", "about": "posting-1"}
     assert town.events("app-h", "record_mail", **mail) == [("mail_sent", ("volunteer:v1",))]
     assert town.no("app-h", "record_mail", **mail) == "mail_recorded"
+
+
+@pytest.mark.function("V6b")
+def test_minutes_are_those_that_clocks_show() -> None:
+    assert minutes_between(10 * HOUR + 40_000, 12 * HOUR + 10_000) == 120
+    assert minutes_between(10 * HOUR, 10 * HOUR + 59_999) == 0
