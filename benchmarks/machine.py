@@ -1,14 +1,71 @@
-"""What every benchmark prints beside its figures: the machine, the commit, and how fast it checks signatures."""
+"""What every benchmark says beside its figures: the machine, the commit, and how fast it checks signatures."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 import subprocess
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from ledger.crypto import SigningKey, verify
+
+LIBRARIES = ("aiohttp", "cryptography", "msgspec", "plyvel", "sqlalchemy", "uvloop")
+
+
+class Conditions(msgspec.Struct, frozen=True):
+    """On what figures were measured."""
+
+    started: str
+    """UTC."""
+    machine: str
+    processors: int
+    system: str
+    python: str
+    libraries: dict[str, str]
+    commit: str
+    seed: int
+    load_before: float
+    """The machine's load average before the run: figures from a busy machine say little."""
+    signature_checks_per_s: int
+    """Of one core, measured before the run: what bounds any ledger of this kind."""
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [
+            f"  {self.machine}, {self.processors} processors, load {self.load_before:.2f} before the run",
+            f"  {self.signature_checks_per_s} signature checks/s on one core",
+            f"  commit {self.commit}, seed {self.seed}, Python {self.python}, {self.system}",
+            "  " + ", ".join(f"{name} {version}" for name, version in self.libraries.items()),
+        ]
+
+
+def conditions(seed: int) -> Conditions:
+    """As they are now, before the run."""
+    return Conditions(
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=processor(),
+        processors=os.cpu_count() or 0,
+        system=platform.platform(),
+        python=platform.python_version(),
+        libraries={name: version for name in LIBRARIES if (version := installed(name))},
+        commit=commit(),
+        seed=seed,
+        load_before=round(os.getloadavg()[0], 2),
+        signature_checks_per_s=signature_checks_per_s(),
+    )
+
+
+def installed(library: str) -> str:
+    """The version of a library; empty if it is not there."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def signature_checks_per_s(seconds: float = 0.5) -> int:
@@ -44,10 +101,19 @@ def commit() -> str:
     return shown.stdout.strip() or "unknown"
 
 
-def conditions(seed: int, checks_per_s: int, load_before: float) -> list[str]:
-    """Lines for people: on what the figures were measured."""
-    return [
-        f"  {processor()}, {os.cpu_count()} processors, load {load_before:.2f} before the run",
-        f"  {checks_per_s} signature checks/s on one core",
-        f"  commit {commit()}, seed {seed}, Python {platform.python_version()}, {platform.platform()}",
-    ]
+def cpu_s(pids: list[int]) -> float | None:
+    """Seconds of processor time that these processes have used together; None where the system does not tell."""
+    try:
+        fields = [Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split() for pid in pids]
+    except OSError:
+        return None
+    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_bytes(pid: int) -> int | None:
+    """Resident memory of a process; None where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -22,9 +22,9 @@ MAX_DAYS = 400
 SHOWN_EVERY = 1_000
 
 
-def _kinds(context: click.Context, parameter: click.Parameter, value: str) -> tuple[Kind, ...]:
-    """`pv,ev`: kinds of devices, each once."""
-    asked = value.split(",")
+def read_kinds(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[Kind, ...]:
+    """`pv,ev`: kinds of devices, each once; none where nothing is said."""
+    asked = value.split(",") if value is not None else []
     found = tuple(kind for kind in KINDS if kind in asked)
     if len(found) != len(asked):
         raise click.BadParameter(f"{value!r} is not a list of {', '.join(KINDS)}, each once", context, parameter)
@@ -37,7 +37,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, value: str) -> tu
 @click.option("--seed", type=int, required=True, help="Which run: the same seed is the same stream, to the byte.")
 @click.option(
     "--kinds",
-    callback=_kinds,
+    callback=read_kinds,
     default="pv,ev",
     show_default=True,
     help="Of pv, ev, phv, grid: each household has a plant and a meter, each third an EV, each tenth a PHV.",

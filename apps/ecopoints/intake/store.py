@@ -73,20 +73,24 @@ def insert_new(
     """Insert the rows that are not there yet (by primary key); the `returning` columns of those that were not."""
     if not rows:
         return []
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
-    return session.execute(insert.on_conflict_do_nothing().returning(*returning), rows).all()  # type: ignore[call-overload]
+    # Past the ORM, which has nothing to add to rows like these and takes half the time.
+    insert = _insert(session, table).on_conflict_do_nothing().returning(*returning)  # type: ignore[call-overload]
+    return session.connection().execute(insert, rows).all()
+
+
+def _insert(session: Session, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    core = Base.metadata.tables[table.__tablename__]
+    return sqlite.insert(core) if session.get_bind().dialect.name == "sqlite" else postgresql.insert(core)
 
 
 def write_over(session: Session, table: type[Base], rows: list[dict[str, object]], *changing: str) -> None:
     """Insert rows; of those that are there (by primary key), the columns `changing` become what the rows say."""
     if not rows:
         return
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    insert = sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+    insert = _insert(session, table)
     changed = {name: insert.excluded[name] for name in changing}
     statement = insert.on_conflict_do_update(index_elements=list(inspect(table).primary_key), set_=changed)
-    session.execute(statement, rows)
+    session.connection().execute(statement, rows)
 
 
 def values_of(session: Session, keys: Sequence[Key]) -> dict[Key, int]:
