@@ -9,7 +9,7 @@ FONT := /usr/share/fonts/truetype/bizud-gothic
 PACKAGES := python3-venv chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql mosquitto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format simulate flips functions bench packages tools clean
+.PHONY: help demo test lint format simulate flips functions bench intake packages tools clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -47,8 +47,12 @@ flips: $(VENV)/ready ## 2,000 random single-byte changes each of what the demo l
 functions: $(VENV)/ready ## the function table of the applications: id, behaviour, tests, missing
 	$(BIN)/python -m tests.functions
 
-bench: $(VENV)/ready ## latency at ten writes a second on four nodes
-	$(BIN)/python -m benchmarks.latency
+bench: $(VENV)/ready ## the benchmarks in short (three minutes) and a page of them; all: daicho bench --help
+	$(BIN)/daicho bench quick
+
+intake: $(VENV)/ready ## readings of 10,000 households for a day and of 300 for a year, on four nodes (hours)
+	$(BIN)/daicho bench intake day
+	$(BIN)/daicho bench intake year
 
 packages: ## as root: the Debian packages that the tests need (browser, PDF and QR tools, fonts, PostgreSQL, Mosquitto)
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null

@@ -35,6 +35,7 @@ COMMANDS = {
     "evidence": "edge.command_line.evidence:evidence",
     "recover": "edge.command_line.recovering:recover",
     "simulate-devices": "apps.ecopoints.devices.command:simulate_devices",
+    "bench": "benchmarks.command:bench",
     "completion": "edge.command_line.completing:completion",
     "credential": "apps.volunteers.credentials.command:credential",
 }

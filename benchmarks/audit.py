@@ -1,6 +1,6 @@
 """How fast a whole chain is audited, beside the rate at which one core of this machine checks signatures.
 
-`python -m benchmarks.audit`. A chain of the relief contract is made and certified here by four validators, and written
+A chain of the relief contract is made and certified here by four validators, and written
 as an archive; then the archive is audited as `daicho verify` does it: every signature, certificate, root and receipt,
 every transaction executed again. With one process, and with all cores. The target is half of the signature rate.
 """
@@ -8,9 +8,7 @@ every transaction executed again. With one process, and with all cores. The targ
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import platform
 import random
 import tempfile
 import time
@@ -21,7 +19,8 @@ from pathlib import Path
 import click
 
 import contracts
-from benchmarks.machine import commit, conditions, processor, signature_checks_per_s
+from benchmarks.machine import conditions
+from benchmarks.results import Result, finish, seed_and_output
 from edge.archive import ArchiveWriter
 from edge.verify import Terms, verify_archive
 from ledger.audit import StoredBlock
@@ -56,20 +55,12 @@ class Figures:
     blocks: int
     transactions: int
     archive_bytes: int
-    signature_checks_per_s: int
-    """Of one core of this machine, measured in this run."""
     one_process_per_s: int
     """Transactions audited a second by one process, signatures included."""
     all_cores_per_s: int
     one_process_ratio: float
     all_cores_ratio: float
     """To the signature rate of one core; the target is 0.5."""
-    machine: str
-    processors: int
-    python: str
-    commit: str
-    seed: int
-    load_before: float
 
 
 class ChainMaker:
@@ -164,8 +155,8 @@ def audited_per_s(archive: Path, genesis: Genesis, parallel: int) -> tuple[int, 
     return int(report.transactions / seconds), report.transactions, report.blocks
 
 
-def run(folder: Path, blocks: int, size: int, seed: int) -> Figures:
-    load_before, checks = os.getloadavg()[0], signature_checks_per_s()
+def run(folder: Path, blocks: int, size: int, seed: int, checks: int) -> Figures:
+    """`checks`: signature checks a second of one core."""
     maker = ChainMaker(folder / "chain", seed)
     archive = folder / "chain.daicho"
     with (
@@ -181,41 +172,30 @@ def run(folder: Path, blocks: int, size: int, seed: int) -> Figures:
         blocks=count,
         transactions=transactions,
         archive_bytes=archive.stat().st_size,
-        signature_checks_per_s=checks,
         one_process_per_s=one,
         all_cores_per_s=cores,
         one_process_ratio=round(one / checks, 2),
         all_cores_ratio=round(cores / checks, 2),
-        machine=processor(),
-        processors=os.cpu_count() or 0,
-        python=platform.python_version(),
-        commit=commit(),
-        seed=seed,
-        load_before=round(load_before, 2),
     )
 
 
-@click.command()
+@click.command("audit")
 @click.option("--blocks", default=200, show_default=True)
 @click.option("--size", default=100, show_default=True, help="Transactions a block.")
-@click.option("--seed", default=1, show_default=True)
-@click.option("--json", "as_json", is_flag=True)
-def main(blocks: int, size: int, seed: int, as_json: bool) -> None:
-    """Measure and print the rate of a full audit."""
+@seed_and_output
+def audit(blocks: int, size: int, seed: int, results: Path, as_json: bool) -> None:
+    """The rate of a full audit of an archive, beside that of signature checks alone.
+
+    \b
+    Example:
+      daicho bench audit --blocks 500
+    """
+    before = conditions(seed)
     with tempfile.TemporaryDirectory(prefix="daicho-bench-") as folder:
-        figures = run(Path(folder), blocks, size, seed)
-    if as_json:
-        click.echo(json.dumps(asdict(figures), indent=2))
-        return
-    f = figures
-    click.echo(
-        f"full audit of {f.transactions} transactions in {f.blocks} blocks, an archive of {f.archive_bytes} bytes:"
-    )
-    click.echo(f"  one process   {f.one_process_per_s}/s, {f.one_process_ratio} of the signature rate of one core")
-    click.echo(f"  all cores     {f.all_cores_per_s}/s, {f.all_cores_ratio} (target {TARGET})")
-    for line in conditions(f.seed, f.signature_checks_per_s, f.load_before):
-        click.echo(line)
-
-
-if __name__ == "__main__":
-    main()
+        f = run(Path(folder), blocks, size, seed, before.signature_checks_per_s)
+    lines = [
+        f"full audit of {f.transactions} transactions in {f.blocks} blocks, an archive of {f.archive_bytes} bytes:",
+        f"  one process   {f.one_process_per_s}/s, {f.one_process_ratio} of the signature rate of one core",
+        f"  all cores     {f.all_cores_per_s}/s, {f.all_cores_ratio} (target {TARGET})",
+    ]
+    finish(Result("audit", before, {"blocks": blocks, "size": size}, asdict(f)), lines, results, as_json=as_json)

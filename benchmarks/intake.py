@@ -46,6 +46,7 @@ from benchmarks.network import HOST, BenchNetwork, running_network
 from contracts.ecopoints.methodology.calendar import DAY_MS, month_start_ms
 from contracts.ecopoints.types import ECOPOINTS
 from edge.client import Committed, DaichoClient
+from edge.watch import Watch, leader
 from ledger.crypto import sha256
 from ledger.encoding import Value, pack
 from ledger.refusal import Text
@@ -74,6 +75,8 @@ class Plan:
     seed: int
     fiscal_year: int
     """In whose April it begins."""
+    node_down: bool = False
+    """One node is killed before the first reading, and stays away."""
 
     @property
     def start_ms(self) -> int:
@@ -282,6 +285,11 @@ async def run(plan: Plan, folder: Path, tell: Tell, progress: Callable[[int, int
     simulator, rounds = plan.simulator(ids), list[Round]()
     sent = Sent(plan.start_ms, simulator.slots)
     tell(f"{len(ids)} devices have joined in {joined_s:.0f} s; {plan.days} days of readings begin")
+    if plan.node_down:
+        async with Watch(network.urls) as watch:
+            killed = leader(await watch.read()) or network.net.file.nodes[0].node_id
+        await asyncio.to_thread(network.net.kill, killed)
+        tell(f"{killed}, which led, is killed")
     chance = random.Random(f"{plan.seed}/requests")
     for arrivals in rounds_of(plan, simulator.stream()):
         for arrival in arrivals:

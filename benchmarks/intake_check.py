@@ -75,7 +75,7 @@ class Checker:
         self.tell("comparing what was sent with what is stored and what the roots on the chain cover")
         sent, stored = ran.sent.readings(), await ran.kit.database.read(_stored)
         self._same("readings stored", {k: stored.get(k, 0) for k in sent}, sent)
-        leaves = await self._roots()
+        leaves = await self.roots()
         self._same("leaves", leaves, sum(stored.values()))
         self.tell("asking the chain for every device and its months, and reckoning what they must be")
         counted, months = await self._devices()
@@ -98,7 +98,7 @@ class Checker:
     async def _query(self, method: str, **arguments: Value) -> Any:  # an answer is what JSON can say
         return (await self.ran.client.query(ECOPOINTS, method, arguments)).result
 
-    async def _roots(self) -> int:
+    async def roots(self) -> int:
         """How many readings the chain's batches cover; each batch's root is built again."""
         kept = await self.ran.kit.database.read(
             lambda session: {row.batch: row.id for row in session.execute(select(EcoBatch.batch, EcoBatch.id))}

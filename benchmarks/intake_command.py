@@ -18,9 +18,8 @@ from apps.ecopoints.devices.households import Kind
 from benchmarks.intake import NODES, Plan, Round, run
 from benchmarks.intake_check import Check, Checker
 from benchmarks.machine import conditions
-from benchmarks.results import Plain, Result, percentile, save
+from benchmarks.results import Plain, Result, finish, percentile, seed_and_output
 from contracts.ecopoints.methodology.calendar import fiscal_year_of
-from edge.console import REFUSED, json_option, show
 from edge.terminal import TerminalProgress
 
 LAST_FISCAL_YEAR = 2026
@@ -33,10 +32,17 @@ Scale = Literal["year", "day"]
 @click.option("--households", type=click.IntRange(1, 20_000), help="Else 300 for a year, 10,000 for a day.")
 @click.option("--days", type=click.IntRange(1, 365), help="Else 365 or 1.")
 @click.option("--kinds", callback=read_kinds, help="Of pv, ev, phv, grid. Else pv,ev for a year, grid for a day.")
-@click.option("--seed", default=1, show_default=True)
-@json_option
+@click.option("--node-down", is_flag=True, help="The leader is killed before the first reading, and stays away.")
+@seed_and_output
 def intake(
-    scale: Scale, households: int | None, days: int | None, kinds: tuple[Kind, ...], seed: int, as_json: bool
+    scale: Scale,
+    households: int | None,
+    days: int | None,
+    kinds: tuple[Kind, ...],
+    node_down: bool,
+    seed: int,
+    results: Path,
+    as_json: bool,
 ) -> None:
     """Simulated readings through the real intake to blocks of four nodes, and every one of them accounted for.
 
@@ -58,15 +64,14 @@ def intake(
         by_half_hours=is_day,
         seed=seed,
         fiscal_year=year,
+        node_down=node_down,
     )
     before = conditions(seed)
     with TerminalProgress(quiet=as_json) as progress, tempfile.TemporaryDirectory(prefix="daicho-bench-") as folder:
         rounds, check, joined_s = asyncio.run(measure(plan, Path(folder), progress))
     figures = figures_of(rounds, check, joined_s)
-    save(Result(f"intake-{scale}", before, asdict(plan), figures))
-    show(as_json, {"ok": check.ok, **figures}, *lines(plan, figures, check), *before.lines())
-    if not check.ok:
-        raise click.exceptions.Exit(REFUSED)
+    result = Result(f"intake-{scale}", before, asdict(plan), figures)
+    finish(result, lines(plan, figures, check), results, as_json=as_json, ok=check.ok)
 
 
 async def measure(plan: Plan, folder: Path, progress: TerminalProgress) -> tuple[list[Round], Check, float]:

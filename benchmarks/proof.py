@@ -1,13 +1,12 @@
 """How large a proof of one record among many is, and how long it takes to check without a network.
 
-`python -m benchmarks.proof`. The chain is made here, certified as four nodes would; the proofs are what `daicho prove`
+The chain is made here, certified as four nodes would; the proofs are what `daicho prove`
 writes: of a transaction with its receipt, of a row of the state, and of a row's absence. Checking includes reading the
 file and deriving the first validator set from the genesis.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from pathlib import Path
 import click
 
 from benchmarks.chains import LongChain, make_chain
-from benchmarks.machine import conditions, signature_checks_per_s
+from benchmarks.machine import conditions
+from benchmarks.results import Plain, Result, finish, seed_and_output
 from ledger.light import Inclusion
 from ledger.proof import Row, check_proof, row_proof, transaction_proof
 
@@ -52,30 +52,31 @@ def check_ms(data: bytes, made: LongChain) -> float:
     return slowest
 
 
-@click.command()
+@click.command("proof")
 @click.option("--transactions", default=100_000, show_default=True)
-@click.option("--seed", default=1, show_default=True)
-def main(transactions: int, seed: int) -> None:
-    """Print sizes in bytes and times to check in ms."""
-    load, checks = os.getloadavg()[0], signature_checks_per_s()
+@seed_and_output
+def proof(transactions: int, seed: int, results: Path, as_json: bool) -> None:
+    """Sizes of proofs in bytes, and the times to check them.
+
+    \b
+    Example:
+      daicho bench proof --transactions 10000
+    """
+    before = conditions(seed)
+    figures: dict[str, Plain] = {}
     with tempfile.TemporaryDirectory(prefix="daicho-bench-") as folder:
         made = make_chain(Path(folder) / "chain", transactions, seed)
         middle = made.ids[transactions // 2]
         cases: tuple[tuple[str, Callable[[], bytes]], ...] = (
-            ("a transaction", lambda: transaction_proof(made.chain.chain_id, [], inclusion(made, middle), middle)),
-            ("a row", lambda: row_proof(made.chain.chain_id, [], row(made, "governance/account/clerk-7"))),
-            ("an absence", lambda: row_proof(made.chain.chain_id, [], row(made, "governance/account/nobody"))),
+            ("transaction", lambda: transaction_proof(made.chain.chain_id, [], inclusion(made, middle), middle)),
+            ("row", lambda: row_proof(made.chain.chain_id, [], row(made, "governance/account/clerk-7"))),
+            ("absence", lambda: row_proof(made.chain.chain_id, [], row(made, "governance/account/nobody"))),
         )
-        click.echo(f"Proofs of one record among {transactions} transactions ({made.chain.height} blocks):")
+        lines = [f"Proofs of one record among {transactions} transactions ({made.chain.height} blocks):"]
         for name, make in cases:
             data = make()
-            click.echo(
-                f"  {name:<14} {len(data):6} bytes, checked in {check_ms(data, made):6.2f} ms (slowest of {RUNS})"
-            )
+            slowest_ms = check_ms(data, made)
+            figures |= {f"{name}_bytes": len(data), f"{name}_checked_ms": round(slowest_ms, 2)}
+            lines.append(f"  {name:<14} {len(data):6} bytes, checked in {slowest_ms:6.2f} ms (slowest of {RUNS})")
         made.store.close()
-    for line in conditions(seed, checks, load):
-        click.echo(line)
-
-
-if __name__ == "__main__":
-    main()
+    finish(Result("proof", before, {"transactions": transactions}, figures), lines, results, as_json=as_json)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import click
 import msgspec
 
 from benchmarks.machine import Conditions
+from edge.console import REFUSED, json_option, show
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 """What JSON can say."""
@@ -46,3 +48,25 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
     """The smallest value that at least `share` of the values do not exceed (nearest rank)."""
     rank = max(1, -(-len(sorted_values) * round(share * 1000) // 1000))
     return sorted_values[rank - 1]
+
+
+def seed_and_output(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that every benchmark has: `seed`, `results` and `as_json`."""
+    for option in (
+        json_option,
+        click.option(
+            "--results", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, help="Where it is kept."
+        ),
+        click.option("--seed", default=1, show_default=True),
+    ):
+        command = option(command)
+    return command
+
+
+def finish(result: Result, lines: Sequence[str], folder: Path, *, as_json: bool, ok: bool = True) -> None:
+    """Keep the result, and show it. Exit code 1 if it is not `ok`: a check has found a fault."""
+    path = save(result, folder)
+    shown = {"ok": ok, "path": str(path), **msgspec.to_builtins(result)}
+    show(as_json, shown, *lines, *result.conditions.lines(), f"  kept in {path}")
+    if not ok:
+        raise click.exceptions.Exit(REFUSED)
