@@ -123,10 +123,15 @@ async def show_evidence(visit: Visit) -> web.StreamResponse:
         raise web.HTTPNotFound
     return visit.render(
         "ecopoints/verifying/evidence.html", period=period, member=member, devices=devices, kg=show_kg,
-        exact=lambda step: show_exact(step.value),
+        exact=lambda step: show_exact(step.value), units=units_of(period),
         total=show_kg(sum((month.reduction for device in devices for month in device.months), Fraction(0))),
         is_drawn=name in (await drawn(visit, period)).sample.members,
     )  # fmt: skip
+
+
+def units_of(period: PeriodRow) -> Mapping[str, str]:
+    """The unit of each channel of the period's methodology."""
+    return {channel.name: channel.unit for channel in METHODOLOGIES[period.methodology].channels}
 
 
 def _shown(session: Session, period: PeriodRow, device: DeviceRow) -> ShownDevice:
@@ -186,7 +191,7 @@ async def show_readings(visit: Visit) -> web.StreamResponse:
     readings, count = await visit.kit.database.read(look)
     return visit.render(
         "ecopoints/verifying/readings.html", period=period, device=device, month=month, readings=readings, count=count,
-        page=page, page_rows=READINGS,
+        page=page, page_rows=READINGS, units=units_of(period),
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from contracts.ecopoints.methodology.jcredit import sample_size
 from ledger.crypto import SigningKey, sha256
 from ledger.genesis import dump_genesis
 from ledger.proof import BadProof
+from tests.apps.common.harness import on_both_databases
 from tests.apps.ecopoints.books.year import FIRST, Books
 from tests.apps.ecopoints.town import VERIFIER_MAIL, Town
 from tests.contracts.ecopoints.programme import PV, commitment
@@ -33,6 +34,12 @@ from tests.contracts.world import HACHIOJI
 
 MONTH = "2024-06"
 KEY = SigningKey(b"a plant's key".ljust(32, b"."))
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """One is enough where the figures come from the chain."""
+    return "sqlite"
 
 
 @pytest.mark.function("E5d")
@@ -92,6 +99,7 @@ async def send_a_morning(town: Town) -> str:
     return plant
 
 
+@on_both_databases
 @pytest.mark.function("E5d", "E1", "E2")
 async def test_every_reading_of_a_sampled_member_is_proved_up_to_the_chain(town: Town, tmp_path: Path) -> None:
     plant = await send_a_morning(town)

@@ -35,12 +35,18 @@ from ledger.crypto import sha256
 from ledger.genesis import Genesis, dump_genesis
 from ledger.proof import check_proof
 from tests.apps.common.fakes import FakeClock
-from tests.apps.common.harness import database_url, settings
+from tests.apps.common.harness import database_url, on_both_databases, settings
 from tests.apps.ecopoints.books.year import FIRST, LAST, Books
 from tests.apps.ecopoints.chain import EcoChain, keyring
 from tests.apps.ecopoints.town import ADMIN_MAIL, MEMBER_MAIL, NAMES, OFFICER_MAIL, VERIFIER_MAIL, Town, open_town
 from tests.contracts.ecopoints.programme import PV
 from tests.contracts.world import NO_RECOVERY, World
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """One is enough where the figures come from the chain."""
+    return "sqlite"
 
 
 async def made(town: Town, period: str) -> bytes:
@@ -68,6 +74,7 @@ def faults(data: bytes, genesis: Genesis) -> dict[str, str]:
     return {fault.file: fault.what for fault in check_export(data, genesis).faults}
 
 
+@on_both_databases
 @pytest.mark.function("E5a")
 async def test_an_export_is_the_same_to_the_byte_and_is_checked_without_a_node(town: Town, books: Books) -> None:
     books.plants(5)
