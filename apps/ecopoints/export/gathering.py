@@ -94,7 +94,7 @@ async def _gather(kit: Kit, period_id: str) -> Gathered | None:
     adjustments = [row for page in await _pages(asker, AdjustmentPage, "adjustments", period_id) for row in page.rows]
     devices, members, months = await kit.database.read(lambda session: _copied(session, reductions))
     period_proof = await proofs.period_row(kit, period)
-    if period_proof is None or not _agree(period, reductions, devices, members, months):
+    if period_proof is None or not await asyncio.to_thread(_agree, period, reductions, devices, members, months):
         return None
     files = [await _proof_file(kit, steps) for steps in await _transactions(kit, period_id)]
     told = sum(1 for file in files if "adjusted" in file.events)

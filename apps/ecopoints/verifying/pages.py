@@ -29,7 +29,8 @@ from contracts.ecopoints.types import MemberReduction
 from ledger.refusal import Refused
 
 PAGE = 100
-READINGS = 100
+READINGS = 50
+"""On a page: it stays below 60 kB."""
 
 
 @dataclass(frozen=True, slots=True)
