@@ -88,6 +88,9 @@ async def test_an_export_is_the_same_to_the_byte_and_is_checked_without_a_node(t
         if name.startswith("proofs/"):
             check_proof(proof, town.chain.world.genesis)
     assert found.proofs == 4, "opened, closed, settled, and the row"
+    for packed_in in (data, files["export.xlsx"]):
+        with zipfile.ZipFile(io.BytesIO(packed_in)) as archived:
+            assert {entry.date_time for entry in archived.infolist()} == {CLOSED}, "no time but that of the closing"
     books.paid(period, books.rule())
     books.certified(period, last=2)
     town.clock.forward(86_400_000)
@@ -129,6 +132,8 @@ async def test_an_old_report_is_made_again_after_a_new_factor_table_came_into_fo
     assert "not the factors" in faults(rehashed(mixed), town.chain.world.genesis)["factors.csv"]
 
 
+CLOSED = (2027, 1, 15, 18, 0, 0)
+"""When the tests close a period, on a clock in Japan."""
 MADE_UP = b"adjustment-1,,device-1,member-1,1.000,1,1,no\r\n"
 Forge = Callable[[bytes], bytes]
 
@@ -246,6 +251,8 @@ async def test_only_an_officer_gets_the_members_names_and_the_look_is_recorded(t
     assert "member-0,(退会により削除),,家庭" in listed and f"member-1,テスト member,{MEMBER_MAIL},家庭" in listed
     async with town.as_(ADMIN_MAIL) as admin:
         assert "認証委員会用の会員一覧 を閲覧しました" in (await admin.get("/access-log")).main
+        town.chain.down = True
+        assert (await admin.get(f"/periods/{period}/export.zip")).status == 503
 
 
 @pytest.mark.function("E5a")
