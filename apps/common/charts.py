@@ -15,6 +15,8 @@ MAX_ROWS = 200
 BAR_WIDTH = 1_000
 BAR_HEIGHT = 20
 COLUMN_HEIGHT = 180
+MIN_WIDTH = 300
+"""So that one or two columns are not blown up to the width of the page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def columns(chart: Chart) -> Markup:
         if number % every == 0:
             shown = escape(_short(label, 6))
             parts.append(f'<text x="{middle:.1f}" y="{COLUMN_HEIGHT + 40}" text-anchor="middle">{shown}</text>')
-    return _svg(chart, round(20 + step * len(rows)), COLUMN_HEIGHT + 50, parts)
+    return _svg(chart, max(MIN_WIDTH, round(20 + step * len(rows))), COLUMN_HEIGHT + 50, parts)
 
 
 def fill(series: int) -> str:

@@ -28,6 +28,7 @@ from apps.ecopoints.devices.simulator import Arrival, Simulator
 from apps.ecopoints.intake.mqtt import Broker
 from apps.ecopoints.intake.tables import EcoPacket, EcoReading
 from apps.ecopoints.intake.taking import Intake
+from apps.ecopoints.people.demo import Plate, name_of, seed_people
 from apps.ecopoints.registered import CopiedRegistry
 from apps.ecopoints.signing import (
     ADMIN,
@@ -136,6 +137,7 @@ async def seed(kit: Kit, towns: Sequence[EcoTown], broker: Broker | None = None)
             await _send_readings(seeder, town, broker)
             await _settle(seeder, town)
             await _spend(seeder, town)
+        await _introduce(seeder, town)
         if not await seeder.rows(ECOPOINTS, "applications", municipality=town.code):
             await _certify_last_year(seeder, town)
 
@@ -175,6 +177,16 @@ def _hidden(town: EcoTown, text: str) -> str:
 
 def _app(town: EcoTown, method: str, **arguments: Value) -> Call:
     return app_call(town.code, method, arguments)
+
+
+async def _introduce(seeder: Seeder, town: EcoTown) -> None:
+    """Who the members are, their papers, and somebody who has applied."""
+    plates = [
+        Plate(member_id(town, d.household), d.kind, _hidden(town, d.serial), d.serial, d.place)
+        for d in _simulator(town, {}, 0, 1).devices
+    ]
+    applicant = f"applicant.{town.name}@{DOMAIN}"
+    await seed_people(seeder, town.code, applicant, plates, demo_month(seeder.kit.clock()))
 
 
 # -- a month and what has come of the next -----------------------------------------------------------------------------
@@ -350,7 +362,7 @@ def _add_people(session: Session, towns: Sequence[EcoTown], password_hash: str, 
 
     for town in towns:
         for number in range(1, town.households + 1):
-            add(member_email(town, number), f"会員 {number}", MEMBER, town).pseudonym = member_id(town, number)
+            add(member_email(town, number), name_of(number), MEMBER, town).pseudonym = member_id(town, number)
         for number in (1, 2):
             shop = add(f"shop{number}.{town.name}@{DOMAIN}", f"{town.name} 商店 {number}", SHOP, town)
             shop.pseudonym = shop_id(town, number)

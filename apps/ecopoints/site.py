@@ -12,6 +12,8 @@ from apps.ecopoints.copy import COPY
 from apps.ecopoints.export import pages as export
 from apps.ecopoints.intake.batcher import WRITE_KIND
 from apps.ecopoints.intake.mqtt import Broker
+from apps.ecopoints.people import keeping
+from apps.ecopoints.people import pages as people
 from apps.ecopoints.signing import (
     ADMIN,
     ADMINS,
@@ -56,6 +58,7 @@ def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) 
         name="ecopoints",
         pages=(
             *home.PAGES,
+            *people.PAGES,
             *periods.PAGES,
             *rules.PAGES,
             *grants.PAGES,
@@ -64,7 +67,21 @@ def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) 
             *verifying.PAGES,
         ),
         parts=(part(POINTS),),
-        navigation=("home", *NAVIGATION, "periods", "rules", "credits", "accounts", "access_log"),
+        navigation=(
+            "home",
+            "mine",
+            *NAVIGATION,
+            "members",
+            "devices",
+            "documents",
+            "quarantine",
+            "totals",
+            "periods",
+            "rules",
+            "credits",
+            "accounts",
+            "access_log",
+        ),
         catalogue=HERE / "catalogue",
         texts={f"municipality.{code}": name for code, name in municipalities.items()},
         templates=HERE / "templates",
@@ -75,8 +92,8 @@ def make_site(municipalities: Mapping[str, Text], broker: Broker | None = None) 
         officers=frozenset({ADMIN, OFFICER}),
         auditors=frozenset({ADMIN}),
         access_subject=access_subject,
-        follow_ups={WRITE_KIND: settle_batch, **periods.FOLLOW_UPS, **grants.FOLLOW_UPS},
+        follow_ups={WRITE_KIND: settle_batch, **people.FOLLOW_UPS, **periods.FOLLOW_UPS, **grants.FOLLOW_UPS},
         record_view=record_view,
-        background=(COPY.keep, record_readings, expire_points(municipalities), *listening),
+        background=(COPY.keep, record_readings, expire_points(municipalities), keeping.delete_kept, *listening),
         attach=attach_intake,
     )

@@ -18,6 +18,14 @@ MATRIX = {
     "forgot": ALL, "reset": ALL, "sign_out": IN, "change_password": IN, "accounts": "A", "account_new": "A",
     "account_edit": "A", "account_delete": "A", "mails": "OA", "access_log": "A",
     "home": ALL,
+    # Members, their devices, values and documents.
+    "mine": "M", "join": "M", "leave": "M", "applications": "OA", "application_accept": "O", "application_return": "O",
+    "members": "OA", "member": "MOVA", "member_new": "O", "member_edit": "O", "member_remove": "O", "entries": "MOVA",
+    "devices": "OVA", "device": "MOVA", "new_solar": "O", "new_car": "O", "new_generator": "O", "new_meter": "O",
+    "device_key": "O", "device_retire": "O", "enter_solar": "MO", "enter_car": "MO", "enter_generator": "MO",
+    "enter_meter": "MO", "upload": "MO", "upload_form": "MO", "upload_look": "MO", "documents": "MOVA",
+    "document": "MOVA", "document_file": "MOVA", "document_new": "MO", "document_delete": "MO",
+    "quarantine": "OVA", "quarantine_month": "OVA", "quarantine_review": "O", "totals": "OVA", "totals_csv": "OVA",
     # Periods, rules, grants and credits.
     "periods": "OVA", "period": "OVA", "period_devices": "OVA", "corrections": "OVA", "period_open": "O",
     "period_close": "O", "period_settle": "O", "rules": "OVA", "rule": "OVA", "rule_new": "O", "rule_end": "O",
