@@ -19,20 +19,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from apps.common.application import Part
-from apps.points import residents
+from apps.points import payments, residents, shops
+from apps.points.codes import keep_code
 from apps.points.use import Use
 
 HERE = Path(__file__).parent
-NAVIGATION = ("points",)
+NAVIGATION = ("points", "points_till")
 """For the menu: each visitor sees those that they may open."""
 
 
 def part(use: Use) -> Part:
     """The pages and all that belongs to them; `Use` says how the application signs and who is who."""
     return Part(
-        pages=(*residents.pages(use),),
+        pages=(*residents.pages(use), *payments.pages(use), *shops.pages(use)),
         catalogue=HERE / "catalogue",
         templates=HERE / "templates",
         migrations=HERE / "migrations",
+        follow_ups={payments.PAY: keep_code},
         background=(use.copy.keep,),
     )

@@ -34,7 +34,8 @@ MATRIX = {
     "export": "OVA", "export_zip": "OVA", "export_committee": "O",
     "sample": "OVA", "evidence": "OVA", "evidence_readings": "OVA", "reading_proof": "OVA",
     # Points.
-    "points": "M", "points_history": "M",
+    "points": "M", "points_history": "M", "points_pay": "M", "points_payments": "M", "points_payment": "MSOA",
+    "points_cancel": "M", "points_till": "S", "points_take": "S", "points_confirm": "S", "points_refund": "S",
 }  # fmt: skip
 """Page -> who may open it: letters of roles."""
 
