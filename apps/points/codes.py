@@ -2,7 +2,7 @@
 
 The chain has a commitment until the code is used. The database has a random seed; the code is what the application's
 secret makes of it, so neither a copy of the database nor the chain gives a code away, and a page can show it again.
-With another secret the codes that are not used yet are gone: a payment is opened anew, an order cancelled and made anew.
+With another secret the codes that are not used yet are gone: a payment is opened anew, an order cancelled and repeated.
 """
 
 from __future__ import annotations

@@ -19,22 +19,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from apps.common.application import Part
-from apps.points import payments, residents, shops
+from apps.points import office, payments, redemptions, residents, rewards, shops, statement_files, statements
 from apps.points.codes import keep_code
 from apps.points.use import Use
 
 HERE = Path(__file__).parent
-NAVIGATION = ("points", "points_till")
+GROUPS = (residents, payments, shops, statements, statement_files, rewards, redemptions, office)
+NAVIGATION = ("points", "points_till", "points_rewards", "points_statements", "points_shops", "points_totals")
 """For the menu: each visitor sees those that they may open."""
 
 
 def part(use: Use) -> Part:
     """The pages and all that belongs to them; `Use` says how the application signs and who is who."""
     return Part(
-        pages=(*residents.pages(use), *payments.pages(use), *shops.pages(use)),
+        pages=tuple(page for group in GROUPS for page in group.pages(use)),
         catalogue=HERE / "catalogue",
         templates=HERE / "templates",
         migrations=HERE / "migrations",
-        follow_ups={payments.PAY: keep_code},
+        follow_ups={payments.PAY: keep_code, redemptions.REDEEM: keep_code},
         background=(use.copy.keep,),
     )

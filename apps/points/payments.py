@@ -21,6 +21,7 @@ from apps.points.looking import PAGE_ROWS, Nothing, is_any_of, noted, own_accoun
 from apps.points.tables import LineRow, PaymentRow
 from apps.points.use import Use
 from contracts.points.queries import AccountView
+from ledger.encoding import Value
 
 PAY = "points.pay"
 MAX_REFUNDS = 100
@@ -60,7 +61,7 @@ async def _check(visit: Visit, value: Pay) -> Mapping[str, Problem]:
 
 def _pay(use: Use, session: Session, visit: Visit, value: Pay) -> Outcome:
     account = noted(visit, AccountView, "account")
-    arguments = {"account": account.account, "points": value.points}
+    arguments: dict[str, Value] = {"account": account.account, "points": value.points}
     write = codes.put_with_code(session, visit, PAY, use.app_call(account.municipality, "open_payment", arguments))
     return Outcome("/points/payments/{payment}", None, write)
 
@@ -115,7 +116,7 @@ async def _cancel_context(use: Use, visit: Visit) -> Mapping[str, object]:
 
 def _cancel(use: Use, session: Session, visit: Visit, value: Nothing) -> Outcome:
     payment = noted(visit, PaymentRow, "payment")
-    arguments = {"payment": payment.payment, "account": payment.account}
+    arguments: dict[str, Value] = {"payment": payment.payment, "account": payment.account}
     call = use.app_call(payment.municipality, "cancel_payment", arguments)
     write = visit.kit.outbox.put(session, "points.cancel", call, user=visit.user)
     return Outcome(visit.kit.path("points_payment", payment=payment.payment), Flash("points_cancel.done", {}), write)

@@ -27,6 +27,7 @@ from apps.points.payments import known_payment
 from apps.points.tables import LineRow, PaymentRow, ShopRow
 from apps.points.use import Use
 from contracts.points.types import Payment
+from ledger.encoding import Value
 
 DAY = timedelta(days=1)
 
@@ -89,7 +90,7 @@ async def _confirm_check(visit: Visit, value: Nothing) -> Mapping[str, Problem]:
 
 def _confirm(use: Use, session: Session, visit: Visit, value: Nothing) -> Outcome:
     user = visit.signed_in
-    arguments = {"code": noted(visit, str, "code"), "shop": user.pseudonym}
+    arguments: dict[str, Value] = {"code": noted(visit, str, "code"), "shop": user.pseudonym}
     call = use.app_call(user.organisation, "confirm_payment", arguments)
     write = visit.kit.outbox.put(session, "points.confirm", call, user=visit.user)
     points = noted(visit, Payment, "payment").points
@@ -124,7 +125,7 @@ async def _refund_check(visit: Visit, value: Refund) -> Mapping[str, Problem]:
 
 def _refund(use: Use, session: Session, visit: Visit, value: Refund) -> Outcome:
     payment = noted(visit, PaymentRow, "payment")
-    arguments = {"payment": payment.payment, "shop": payment.shop, "points": value.points}
+    arguments: dict[str, Value] = {"payment": payment.payment, "shop": payment.shop, "points": value.points}
     call = use.app_call(payment.municipality, "refund_payment", arguments)
     write = visit.kit.outbox.put(session, "points.refund", call, user=visit.user)
     location = visit.kit.path("points_payment", payment=payment.payment)

@@ -36,6 +36,12 @@ MATRIX = {
     # Points.
     "points": "M", "points_history": "M", "points_pay": "M", "points_payments": "M", "points_payment": "MSOA",
     "points_cancel": "M", "points_till": "S", "points_take": "S", "points_confirm": "S", "points_refund": "S",
+    "points_statements": "SOA", "points_close": "S", "points_statement": "SOA", "points_statement_csv": "SOA",
+    "points_statement_pdf": "SOA", "points_approve": "O", "points_reject": "O", "points_burn": "O", "points_paid": "O",
+    "points_rewards": "MOA", "points_reward_new": "OA", "points_reward_edit": "OA", "points_restock": "OA",
+    "points_redeem": "M", "points_redemptions": "MOA", "points_redemption": "MOA", "points_order_cancel": "M",
+    "points_fetch": "O", "points_hand_out": "O", "points_shops": "OA", "points_shop_open": "OA",
+    "points_shop_close": "OA", "points_totals": "OA",
 }  # fmt: skip
 """Page -> who may open it: letters of roles."""
 
