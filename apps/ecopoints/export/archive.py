@@ -20,7 +20,7 @@ from ledger.refusal import Text
 
 FORMAT = "daicho/j-credit-export/1"
 MANIFEST, WORKBOOK, PERIOD_PROOF, READ_ME = "manifest.json", "export.xlsx", "proofs/period.json", "README.txt"
-COMMITTEE = "committee/members.csv"
+COMMITTEE_MEMBERS, COMMITTEE_DEVICES = "committee/members.csv", "committee/devices.csv"
 """Personal data: in the export that an officer downloads for the committee, and in no other."""
 PLAIN_FILE = 0o644 << 16
 UNIX = 3
@@ -42,16 +42,15 @@ committee/      会員の氏名など(委員会提出用のみ)。取扱いに�
 """
 
 
-def pack(found: Gathered, municipality: Text, committee: bytes | None = None) -> bytes:
-    """The ZIP. `committee`: the list of members with their names, as CSV."""
+def pack(found: Gathered, municipality: Text, committee: Mapping[str, bytes]) -> bytes:
+    """The ZIP. `committee`: files with personal data to put in, if it is for the committee."""
     rows = rows_of(found, municipality)
     files = {f"{name}.csv": sheets.write_csv(list(TABLES[name]), rows[name]) for name in TABLES}
     files[WORKBOOK] = _workbook(rows, found.closed_ms)
     files[READ_ME] = READ_ME_TEXT.encode()
     files[PERIOD_PROOF] = found.period_proof
     files |= {proof_name(proof.transaction_id): proof.data for proof in found.proofs}
-    if committee is not None:
-        files[COMMITTEE] = committee
+    files |= committee
     return zipped({**files, MANIFEST: _manifest(found, files)}, found.closed_ms)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from apps.common.chain import ChainUnavailable
 from apps.common.web import Kit, View, Visit
 from apps.ecopoints.books.looking import own_period
 from apps.ecopoints.export import archive
-from apps.ecopoints.export.committee import committee_list
+from apps.ecopoints.export.committee import committee_lists
 from apps.ecopoints.export.gathering import Gathered, gather
 from apps.ecopoints.home import methodology_title
 from apps.ecopoints.signing import OFFICERS, READERS
@@ -46,11 +46,19 @@ async def download_for_committee(visit: Visit) -> web.StreamResponse:
     """With the members' names; that it was looked at is recorded on the chain (X5)."""
     period = await _settled(visit)
     await note_view(visit, "committee_list", period.period)
-    data = await made(visit.kit, period.period, committee_list)
+    data = await made(visit.kit, period.period, committee_lists)
     return visit.download(data, f"{file_name(period.period)}-committee.zip", ZIP_TYPE)
 
 
-async def made(kit: Kit, period: str, people: Callable[[Session, Gathered], bytes] | None = None) -> bytes:
+People = Callable[[Session, Gathered], Mapping[str, bytes]]
+"""The files with personal data that an export gets, made of the application's own tables."""
+
+
+def _nobody(session: Session, found: Gathered) -> Mapping[str, bytes]:
+    return {}
+
+
+async def made(kit: Kit, period: str, people: People = _nobody) -> bytes:
     """The ZIP for a page: 503 while no node answers."""
     try:
         return await packed(kit, period, people)
@@ -58,10 +66,10 @@ async def made(kit: Kit, period: str, people: Callable[[Session, Gathered], byte
         raise web.HTTPServiceUnavailable from None
 
 
-async def packed(kit: Kit, period: str, people: Callable[[Session, Gathered], bytes] | None = None) -> bytes:
-    """The ZIP of a period, with the list that `people` makes of its members if there is to be one."""
+async def packed(kit: Kit, period: str, people: People = _nobody) -> bytes:
+    """The ZIP of a period."""
     found = await gather(kit, period)
-    listed = None if people is None else await kit.database.read(lambda session: people(session, found))
+    listed = await kit.database.read(lambda session: people(session, found))
     code = found.period.municipality
     name = kit.catalogue.texts.get(f"municipality.{code}", Text(code, code))
     return await asyncio.to_thread(archive.pack, found, name, listed)

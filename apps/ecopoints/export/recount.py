@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from apps.ecopoints.books.figures import by_year, tonnes_of
-from apps.ecopoints.export.archive import COMMITTEE, MANIFEST
+from apps.ecopoints.export.archive import COMMITTEE_DEVICES, COMMITTEE_MEMBERS, MANIFEST
 from apps.ecopoints.export.reading import Export, Fault, Line
 from apps.ecopoints.export.tables import grams, plain_years
 from contracts.ecopoints.methodology import METHODOLOGIES, Factor, FactorTable, fiscal_year_of_month
@@ -232,12 +232,12 @@ def _about(event: Event, kind: str) -> str:
 
 
 def committee_faults(export: Export, tables: Tables, told: Told) -> Iterator[Fault]:
-    """Where the committee's list is in it: every member once."""
-    if COMMITTEE not in export.files:
-        return
-    rows = list(csv.reader(io.StringIO(export.files[COMMITTEE].decode("utf-8-sig"), newline="")))[1:]
-    if sorted(row[0] for row in rows) != sorted(line["member"] for line in tables["members"]):
-        yield Fault(COMMITTEE, "its members are not those of members.csv")
+    """Where the committee's lists are in it: every member and every device once."""
+    for name, table, key in ((COMMITTEE_MEMBERS, "members", "member"), (COMMITTEE_DEVICES, "devices", "device")):
+        if name in export.files:
+            rows = list(csv.reader(io.StringIO(export.files[name].decode("utf-8-sig"), newline="")))[1:]
+            if sorted(row[0] for row in rows) != sorted(line[key] for line in tables[table]):
+                yield Fault(name, f"its lines are not those of {table}.csv")
 
 
 CHECKS: Sequence[Callable[[Export, Tables, Told], Iterator[Fault]]] = (

@@ -18,6 +18,8 @@ from apps.ecopoints.export import proofs
 from apps.ecopoints.home import methodology_title
 from apps.ecopoints.intake.batcher import ReadingProof, proof_of
 from apps.ecopoints.intake.tables import EcoReading
+from apps.ecopoints.people.documents import PAGE_ROWS, check_documents
+from apps.ecopoints.people.tables import EcoDocument
 from apps.ecopoints.signing import READERS
 from apps.ecopoints.tables import DeviceMonthRow, DeviceRow, MemberRow, PeriodRow
 from apps.ecopoints.verifying.reading_file import reading_file
@@ -114,19 +116,24 @@ async def show_evidence(visit: Visit) -> web.StreamResponse:
     period = await settled_period(visit)
     name = visit.part("member")[:64]
 
-    def look(session: Session) -> tuple[MemberRow | None, list[ShownDevice]]:
+    def look(session: Session) -> tuple[MemberRow | None, list[ShownDevice], Sequence[EcoDocument]]:
         rows = select(DeviceRow).where(DeviceRow.member == name, DeviceRow.methodology == period.methodology)
         devices = session.scalars(rows.order_by(DeviceRow.device)).all()
-        return session.get(MemberRow, name), [_shown(session, period, device) for device in devices]
+        documents = select(EcoDocument).where(
+            EcoDocument.member == name, EcoDocument.device.in_(["", *(device.device for device in devices)])
+        )
+        newest = documents.order_by(EcoDocument.uploaded_ms.desc(), EcoDocument.document).limit(PAGE_ROWS)
+        shown = [_shown(session, period, device) for device in devices]
+        return session.get(MemberRow, name), shown, session.scalars(newest).all()
 
-    member, devices = await visit.kit.database.read(look)
+    member, devices, documents = await visit.kit.database.read(look)
     if member is None or member.municipality != period.municipality:
         raise web.HTTPNotFound
     return visit.render(
         "ecopoints/verifying/evidence.html", period=period, member=member, devices=devices, kg=show_kg,
         exact=lambda step: show_exact(step.value), units=units_of(period),
         total=show_kg(sum((month.reduction for device in devices for month in device.months), Fraction(0))),
-        is_drawn=name in (await drawn(visit, period)).sample.members,
+        documents=await check_documents(visit, documents), is_drawn=name in (await drawn(visit, period)).sample.members,
     )  # fmt: skip
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy.orm import Session
 
 from apps.ecopoints.export.check import check_export
 from apps.ecopoints.export.pages import packed
 from apps.ecopoints.intake.packets import Packet, PacketReading, sign_packet
 from apps.ecopoints.intake.taking import Intake
+from apps.ecopoints.people.tables import EcoDocument
 from apps.ecopoints.registered import CopiedRegistry
 from apps.ecopoints.signing import app_account
 from apps.ecopoints.verifying.reading_file import check_reading
@@ -28,7 +30,8 @@ from ledger.genesis import dump_genesis
 from ledger.proof import BadProof
 from tests.apps.common.harness import on_both_databases
 from tests.apps.ecopoints.books.year import FIRST, Books
-from tests.apps.ecopoints.town import VERIFIER_MAIL, Town
+from tests.apps.ecopoints.people.folk import PERSON, Folk
+from tests.apps.ecopoints.town import MEMBER_MAIL, VERIFIER_MAIL, Town
 from tests.contracts.ecopoints.programme import PV, commitment
 from tests.contracts.world import HACHIOJI
 
@@ -152,3 +155,25 @@ async def test_what_is_no_period_member_or_month_of_the_town_has_no_page(town: T
             assert (await verifier.get(f"/periods/{path}")).status == 404, path
         page = await verifier.get(f"/periods/{period}/readings/{plant}/2024-06")
         assert "手入力された月です" in page.main
+
+
+@pytest.mark.function("E5d", "E4b")
+async def test_documents_of_a_sampled_member_are_hashed_before_the_verifier_s_eyes(town: Town) -> None:
+    folk, books = Folk(town), Books(town.chain)
+    member = await folk.join()
+    plant = await folk.device(member)
+    async with town.as_(MEMBER_MAIL) as owner:
+        document = await folk.document(owner, member, device=plant)
+    for channel, value in (("generated", 300_000), ("sold", 100_000)):
+        books.app("enter_value", device=plant, month="2026-04", channel=channel, value=value)
+    period = books.settled(("2026-04", "2026-04"))
+    async with town.as_(VERIFIER_MAIL) as verifier:
+        page = await verifier.get(f"/periods/{period}/evidence/{member}")
+        assert "手入力" in page.main and re.search(r"書類.*\s一致", page.main, re.S), page.main
+        assert PERSON["name"] not in page.text, "a verifier sees pseudonyms"
+
+        def alter(session: Session) -> None:
+            session.get_one(EcoDocument, document).data += b"."
+
+        town.kit.database.write_now(alter)
+        assert "不一致" in (await verifier.get(page.url)).main

@@ -26,6 +26,7 @@ from apps.ecopoints.export import archive
 from apps.ecopoints.export.check import check_export
 from apps.ecopoints.export.pages import packed
 from apps.ecopoints.export.reading import Fault, Unreadable
+from apps.ecopoints.people.tables import EcoPerson, EcoPlate
 from apps.ecopoints.site import make_site
 from cli import main
 from contracts.ecopoints import methodology
@@ -39,8 +40,8 @@ from tests.apps.common.harness import database_url, on_both_databases, settings
 from tests.apps.ecopoints.books.year import FIRST, LAST, Books
 from tests.apps.ecopoints.chain import EcoChain, keyring
 from tests.apps.ecopoints.town import ADMIN_MAIL, MEMBER_MAIL, NAMES, OFFICER_MAIL, VERIFIER_MAIL, Town, open_town
-from tests.contracts.ecopoints.programme import PV
-from tests.contracts.world import NO_RECOVERY, World
+from tests.contracts.ecopoints.programme import PV, commitment
+from tests.contracts.world import HACHIOJI, NO_RECOVERY, World
 
 
 @pytest.fixture
@@ -232,10 +233,23 @@ def becomes(town: Town, email: str, member: str) -> None:
     town.kit.database.write_now(name)
 
 
+def know_member_2(session: Session) -> None:
+    """Somebody who joined at the counter, with a plant on the roof."""
+    session.add(
+        EcoPerson(
+            member="member-2", user_id=None, municipality=HACHIOJI, kind="household", name="佐藤 花子",
+            address="元本郷町", phone="042-626-3111", state="joined", reason="", applied_ms=0,
+        )
+    )  # fmt: skip
+    serial = commitment("serial member-2")
+    session.add(EcoPlate(member="member-2", serial=serial, label="屋根", serial_text="PCS-0001", place_text="03-0011"))
+
+
 @pytest.mark.function("E5a", "X1", "X5")
 async def test_only_an_officer_gets_the_members_names_and_the_look_is_recorded(town: Town, books: Books) -> None:
-    books.plants(2)
+    books.plants(3)
     becomes(town, MEMBER_MAIL, "member-1")
+    town.kit.database.write_now(know_member_2)
     period = books.settled()
     async with town.as_(OFFICER_MAIL) as officer, town.as_(VERIFIER_MAIL) as verifier:
         assert "会員一覧つき ZIP" in (await officer.get(f"/periods/{period}/export")).main
@@ -243,12 +257,20 @@ async def test_only_an_officer_gets_the_members_names_and_the_look_is_recorded(t
         assert (await verifier.get(f"/periods/{period}/committee.zip")).status == 403
         public = (await verifier.get(f"/periods/{period}/export.zip")).data
         private = (await officer.get(f"/periods/{period}/committee.zip")).data
-    assert check_export(public, town.chain.world.genesis).ok and check_export(private, town.chain.world.genesis).ok
+    genesis = town.chain.world.genesis
+    assert check_export(public, genesis).ok and check_export(private, genesis).ok
     assert "committee/members.csv" not in unzipped(public) and MEMBER_MAIL.encode() not in b"".join(
         unzipped(public).values()
     )
     listed = unzipped(private)["committee/members.csv"].decode("utf-8-sig")
-    assert "member-0,(退会により削除),,家庭" in listed and f"member-1,テスト member,{MEMBER_MAIL},家庭" in listed
+    assert "member-0,(退会により削除),,,,家庭" in listed and f"member-1,テスト member,,,{MEMBER_MAIL},家庭" in listed
+    assert "member-2,佐藤 花子,元本郷町,042-626-3111,,家庭" in listed
+    devices = unzipped(private)["committee/devices.csv"].decode("utf-8-sig")
+    assert ",member-2,屋根,PCS-0001,03-0011," in devices and devices.count("(退会により削除)") == 2
+    assert b"PCS-0001" not in b"".join(unzipped(public).values())
+    left_out = unzipped(private)
+    left_out["committee/members.csv"] = left_out["committee/members.csv"].replace(b"member-2", b"member-7")
+    assert "not those of members.csv" in faults(rehashed(left_out), genesis)["committee/members.csv"]
     async with town.as_(ADMIN_MAIL) as admin:
         assert "認証委員会用の会員一覧 を閲覧しました" in (await admin.get("/access-log")).main
         town.chain.down = True
