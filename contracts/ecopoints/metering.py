@@ -122,7 +122,7 @@ def derive(plan: Plan, month: str, readings: Iterable[Reading]) -> MonthTotals:
         points = by_channel.get(meter.channel, {})
         if any(first_ms < at <= last_ms for at in points):
             stories[meter.channel] = story = _story(plan, meter, points)
-            judged = list(_judged(plan, meter, story, points))
+            judged = list(_judged(plan, meter, story, points, first_ms, last_ms))
             measured[meter.channel] = {i.end_ms: i.amount for i in judged if i.doubt is None}
             doubts += [Quarantined(meter.channel, i.end_ms, i.doubt, i.amount) for i in judged if i.doubt is not None]
             doubts += _unusable(plan, meter, points)
@@ -148,8 +148,8 @@ def _merged(known: Reading | None, reading: Reading) -> Reading:
 
 
 def _is_usable(plan: Plan, reading: Reading) -> bool:
-    on_grid = (reading.end_ms + JST_MS) % plan.interval_ms == 0
-    return on_grid and reading.value is not None and (not reading.conflict or reading.released)
+    is_one_value = reading.value is not None and (not reading.conflict or reading.released)
+    return is_one_value and (reading.end_ms + JST_MS) % plan.interval_ms == 0
 
 
 def _unusable(plan: Plan, meter: Meter, readings: Mapping[int, Reading]) -> Iterator[Quarantined]:
@@ -170,11 +170,13 @@ def _story(plan: Plan, meter: Meter, readings: Mapping[int, Reading]) -> Story:
     return story_of(points, meter, plan.interval_ms, plan.settled)
 
 
-def _judged(plan: Plan, meter: Meter, story: Story, readings: Mapping[int, Reading]) -> Iterator[Interval]:
-    for interval in intervals(story, meter, plan.interval_ms):
+def _judged(
+    plan: Plan, meter: Meter, story: Story, readings: Mapping[int, Reading], first_ms: int, last_ms: int
+) -> Iterator[Interval]:
+    for interval in intervals(story, meter, plan.interval_ms, first_ms, last_ms):
         is_dark = meter.daylight and interval.amount > 0 and is_night(interval.end_ms, plan.interval_ms)
         if is_dark and interval.doubt is None and not readings[interval.end_ms].released:
-            yield replace(interval, doubt=Doubt.AT_NIGHT)
+            yield interval._replace(doubt=Doubt.AT_NIGHT)
         else:
             yield interval
 

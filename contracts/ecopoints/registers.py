@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 from ledger.refusal import Reason, Text
 
@@ -50,8 +52,7 @@ class Meter:
     """Nothing can come at night."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """A reading that has a value. `released`: an officer believes it."""
 
     end_ms: int
@@ -59,8 +60,7 @@ class Point:
     released: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """What the interval ending at `end_ms` brought; doubted ones count nothing, but show their amount."""
 
     end_ms: int
@@ -88,6 +88,8 @@ class Story:
     """What the readings of one register, in order of time, one a time, are taken to mean."""
 
     points: Sequence[Point]
+    rises: Sequence[int | None]
+    """From the reading before to each; None if that step is not plausible."""
     runs: Sequence[_Run]
     sound: Sequence[bool]
 
@@ -105,24 +107,28 @@ class Story:
 
 
 def story_of(points: Sequence[Point], meter: Meter, interval_ms: int, settled: int) -> Story:
-    runs = list(_runs(points, meter, interval_ms)) if meter.register else []
-    return Story(points, runs, _sound(points, runs, meter, interval_ms, settled))
+    if not meter.register:
+        return Story(points, [], [], [])
+    rises = [None, *(step(before, after, meter, interval_ms) for before, after in pairwise(points))]
+    runs = list(_runs(points, rises))
+    return Story(points, rises, runs, _sound(points, runs, meter, interval_ms, settled))
 
 
-def intervals(story: Story, meter: Meter, interval_ms: int) -> Iterator[Interval]:
-    """The intervals that a story's readings measure; a gap yields none."""
+def intervals(story: Story, meter: Meter, interval_ms: int, first_ms: int, last_ms: int) -> Iterator[Interval]:
+    """The intervals that end after `first_ms` and by `last_ms`, as the readings measure them; a gap yields none."""
     points, runs, sound = story.points, story.runs, story.sound
     if not meter.register:
         for point in points:
             is_over = point.value > meter.limit and not point.released
-            yield Interval(point.end_ms, point.value, Doubt.OVER_CAPACITY if is_over else None)
+            if first_ms < point.end_ms <= last_ms:
+                yield Interval(point.end_ms, point.value, Doubt.OVER_CAPACITY if is_over else None)
         return
     backs = {run.first for run in runs if run.went_back}
     begins = {run.first for run in runs}
     for i in range(1, len(points)):
-        if points[i].end_ms - points[i - 1].end_ms != interval_ms:
+        if points[i].end_ms - points[i - 1].end_ms != interval_ms or not first_ms < points[i].end_ms <= last_ms:
             continue
-        rise = step(points[i - 1], points[i], meter, interval_ms)
+        rise = story.rises[i]
         amount = rise if rise is not None else max(0, points[i].value - points[i - 1].value)
         doubt: Doubt | None = None
         if points[i].released:
@@ -140,8 +146,10 @@ def intervals(story: Story, meter: Meter, interval_ms: int) -> Iterator[Interval
 
 def step(before: Point, after: Point, meter: Meter, interval_ms: int) -> int | None:
     """How far the register rose between two readings, across its rollover too; None if that is not plausible."""
-    most = meter.limit * max(1, (after.end_ms - before.end_ms) // interval_ms)
     rise = after.value - before.value
+    if 0 <= rise <= meter.limit:  # almost always, and always plausible
+        return rise
+    most = meter.limit * max(1, (after.end_ms - before.end_ms) // interval_ms)
     if rise < 0 and meter.rolls_over:
         modulus = max(SMALLEST_ROLLOVER, 10 ** len(str(before.value)))
         if 2 * most < modulus:  # else a rollover cannot be told from a register that went back
@@ -149,10 +157,10 @@ def step(before: Point, after: Point, meter: Meter, interval_ms: int) -> int | N
     return rise if 0 <= rise <= most else None
 
 
-def _runs(points: Sequence[Point], meter: Meter, interval_ms: int) -> Iterator[_Run]:
+def _runs(points: Sequence[Point], rises: Sequence[int | None]) -> Iterator[_Run]:
     first, went_back = 0, False
     for i in range(1, len(points)):
-        if step(points[i - 1], points[i], meter, interval_ms) is None:
+        if rises[i] is None:
             yield _Run(first, i - 1, went_back)
             first, went_back = i, points[i].value < points[i - 1].value
     if points:
