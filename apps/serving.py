@@ -27,6 +27,7 @@ from apps.common.settings import Settings, Smtp
 from apps.donations.site import make_site as make_donations
 from apps.ecopoints.intake.mqtt import Broker
 from apps.ecopoints.site import make_site as make_ecopoints
+from apps.volunteers.site import make_site as make_volunteers
 from edge.config import split_address
 from edge.keys import read_key
 from ledger.contract import Runtime
@@ -74,7 +75,7 @@ class MqttConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AppConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Paths are relative to the configuration file."""
 
-    application: Literal["donations", "ecopoints"]
+    application: Literal["donations", "ecopoints", "volunteers"]
     base_url: str
     """Where people reach it: `https://supplies.example.lg.jp`."""
     nodes: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=32)]
@@ -112,6 +113,8 @@ class Loaded:
                 return make_donations(names)
             case "ecopoints":
                 return make_ecopoints(names, self._broker())
+            case "volunteers":
+                return make_volunteers(names)
             case never:
                 assert_never(never)
 

@@ -6,13 +6,37 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from apps.common.application import Site
+from apps.points.part import NAVIGATION, part
+from apps.points.use import Use
 from apps.volunteers import home, mails
 from apps.volunteers.copy import COPY
 from apps.volunteers.handling import candidates, people, postings, rules, work
-from apps.volunteers.signing import ADMIN, OFFICER, ROLES, VOLUNTEER, access_subject, record_mail, record_view
+from apps.volunteers.signing import (
+    ADMIN,
+    ADMINS,
+    OFFICER,
+    OFFICERS,
+    ROLES,
+    SHOP,
+    VOLUNTEER,
+    access_subject,
+    admin_call,
+    app_call,
+    officer_call,
+    record_mail,
+    record_view,
+)
+from apps.volunteers.taking_part import activities, me, showing
+from contracts.volunteers.types import VOLUNTEERS
 from ledger.refusal import Text
 
 HERE = Path(__file__).parent
+POINTS = Use(
+    contract=VOLUNTEERS, app_call=app_call, officer_call=officer_call, admin_call=admin_call,
+    residents=frozenset({VOLUNTEER}), shops=frozenset({SHOP}), officers=OFFICERS, admins=ADMINS,
+    source_story=lambda source: f"activity:{source}",
+)  # fmt: skip
+"""Points are issued for activities: the story behind them is that of the activity."""
 
 
 def make_site(municipalities: Mapping[str, Text]) -> Site:
@@ -20,12 +44,14 @@ def make_site(municipalities: Mapping[str, Text]) -> Site:
     return Site(
         name="volunteers",
         pages=(
-            *home.PAGES, *postings.PAGES, *candidates.PAGES, *work.PAGES, *rules.PAGES, *people.PAGES,
+            *home.PAGES, *activities.PAGES, *me.PAGES, *showing.PAGES, *postings.PAGES, *candidates.PAGES, *work.PAGES,
+            *rules.PAGES, *people.PAGES,
         ),
         navigation=(
-            "home", "help", "candidates", "asks", "office_postings", "reports", "office_volunteers", "rules",
-            "accounts", "mails", "access_log",
+            "home", "activities", "me", "show", "help", "candidates", "asks", "office_postings", "reports",
+            "office_volunteers", "rules", *NAVIGATION, "accounts", "mails", "access_log",
         ),
+        parts=(part(POINTS),),
         catalogue=HERE / "catalogue",
         texts={f"municipality.{code}": name for code, name in municipalities.items()},
         templates=HERE / "templates",

@@ -21,6 +21,7 @@ from apps.volunteers.copy import own_writes
 from apps.volunteers.signing import ASKING, OFFICER, OFFICERS, app_call, officer_call, requester_of
 from apps.volunteers.tables import ActivityRow, AskRow, CertificateRow, PostingRow, RequesterRow, VolunteerRow, Words
 from apps.volunteers.words import read_words
+from contracts.volunteers.activities import minutes_between
 from ledger.encoding import Value
 
 PAGE_ROWS = 30
@@ -137,6 +138,11 @@ def page_of(session: Session, rows: Select[Row], page: int) -> tuple[Sequence[Ro
 
 async def words_of(visit: Visit, *commitments: str) -> Mapping[str, Words]:
     return await visit.kit.database.read(lambda session: read_words(session, commitments))
+
+
+def minutes_of(work: ActivityRow) -> int:
+    """Minutes from start to end as clocks show them; 0 while it goes on."""
+    return 0 if work.ended_ms is None else minutes_between(work.started_ms, work.ended_ms)
 
 
 def short(pseudonym: str) -> str:

@@ -25,13 +25,13 @@ from apps.volunteers.handling.looking import (
     HANDLING,
     Why,
     acting_call,
+    minutes_of,
     one_call,
     own_activity,
     own_posting,
 )
 from apps.volunteers.signing import OFFICERS, officer_call
 from apps.volunteers.tables import ActivityRow, ApplicationRow
-from contracts.volunteers.activities import minutes_between
 from contracts.volunteers.queries import DueView
 from contracts.volunteers.types import VOLUNTEERS
 from ledger.encoding import Value
@@ -79,11 +79,6 @@ class Entered:
 
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000)
-
-
-def minutes_of(work: ActivityRow) -> int:
-    """Minutes from start to end as clocks show them; 0 while it goes on."""
-    return 0 if work.ended_ms is None else minutes_between(work.started_ms, work.ended_ms)
 
 
 # -- lists and one activity --------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from apps.common.web import Kit
 from apps.volunteers.accounts import app_account, officer_account
 from apps.volunteers.copy import COPY
 from apps.volunteers.signing import ADMIN, FACILITY, OFFICER, REQUESTER, SHOP, VOLUNTEER, requester_of
-from apps.volunteers.site import make_site
+from apps.volunteers.site import POINTS, make_site
 from ledger.encoding import Value
 from ledger.refusal import Text
 from ledger.schema import to_plain
@@ -69,8 +69,9 @@ class Corps:
     async def copied(self) -> None:
         """Until the application's copy shows all that is in the chain: what one did, the others see a moment later."""
         async with asyncio.timeout(30):
-            while await self.kit.database.read(COPY.height) < len(self.chain.blocks):  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.01)
+            for copy in (COPY, POINTS.copy):
+                while await self.kit.database.read(copy.height) < len(self.chain.blocks):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.01)
 
     def row(self, method: str, **arguments: object) -> dict[str, Any]:
         """A row as the contract has it."""

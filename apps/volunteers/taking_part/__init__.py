@@ -1,0 +1,1 @@
+"""Pages of volunteers: applying, the list of activities, answering requests, showing the certificate."""
