@@ -84,7 +84,7 @@ async def test_a_month_is_entered_by_hand_with_its_evidence_and_zero_is_not_blan
             assert (await browser.get(f"/members/{member}/upload")).status == 404
 
 
-@pytest.mark.function("E3b", "E1g")
+@pytest.mark.function("E3b", "E3a")
 async def test_what_a_device_measured_or_a_period_closed_is_not_typed_over(town: Town, folk: Folk) -> None:
     member = await folk.join()
     device = await folk.device(member, key=KEY.public_key.hex())
@@ -209,3 +209,22 @@ async def test_documents_are_compared_with_the_chain_each_time_they_are_shown(to
         assert (await verifier.get(f"/documents/{document}/delete")).status == 403
     looks = [t.body for t, _ in town.chain.blocks if t.body.method == "record_view"]
     assert len(looks) >= 1, "an officer's look is on the record"
+
+
+@pytest.mark.function("E1g", "E1f", "E1b", "E3a")
+async def test_estimates_and_months_below_zero_are_shown_as_what_they_are(town: Town, folk: Folk) -> None:
+    member = await folk.join()
+    car = await folk.device(member, "car", km_per_kwh_x10="60")
+    hybrid = await folk.device(member, "car", serial="OBD-9", place="PHV-9", fuel="gasoline")
+    async with town.as_(MEMBER_MAIL) as owner:
+        await owner.get(f"/devices/{car}/enter-car")
+        page = await owner.send({"month": "2026-12", "distance": "600", "fuel": "3"})
+        assert page.status == 422 and 'id="fuel-error"' in page.text, "an electric car burns nothing"
+        await owner.get(f"/devices/{car}/enter-car")
+        page = await confirm(owner, {"month": "2026-12", "distance": "600"})
+        assert "推定" in page.main and "49.5 kg" in page.main, "600 km ÷ 15 km/L less 100 kWh at 6 km/kWh"
+        await owner.get(f"/devices/{hybrid}/enter-car")
+        page = await confirm(owner, {"month": "2026-12", "distance": "100", "charged": "0", "fuel": "30"})
+        assert "-53.5 kg" in page.main and "手入力" in page.main
+        page = await owner.get("/mine")
+        assert "-53.5 kg" in page.main and "見込み(未確定) -3.9 kg" in " ".join(page.main.split()), page.main
