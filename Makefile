@@ -9,7 +9,7 @@ FONT := /usr/share/fonts/truetype/bizud-gothic
 PACKAGES := python3-venv chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql mosquitto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format simulate flips functions bench intake packages tools clean
+.PHONY: help demo test lint format simulate flips functions bench intake packages tools lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,11 @@ intake: $(VENV)/ready ## readings of 10,000 households for a day and of 300 for 
 
 packages: ## as root: the Debian packages that the tests need (browser, PDF and QR tools, fonts, PostgreSQL, Mosquitto)
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(PACKAGES) >/dev/null
+
+lock: ## pin every dependency of a server again, with its hashes (requirements.lock)
+	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet --disable-pip-version-check uv
+	build/lock/bin/uv pip compile setup.cfg --extra apps --extra mqtt --generate-hashes --universal \
+		--python-version 3.11 --no-header --quiet --upgrade --output-file requirements.lock
 
 tools:
 	@for tool in $(TOOLS); do command -v $$tool >/dev/null 2>&1 || { echo "The tests need $$tool. Remedy on Debian: sudo make packages"; exit 1; }; done

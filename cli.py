@@ -20,6 +20,9 @@ from ledger.contract import Runtime
 COMMANDS = {
     "demo": "apps.demo_command:demo",
     "init": "edge.command_line.networks:init",
+    "genesis": "edge.command_line.ceremony:genesis",
+    "config": "edge.command_line.homes:config",
+    "keys": "edge.command_line.homes:keys",
     "localnet": "edge.command_line.networks:localnet",
     "status": "edge.command_line.asking:status",
     "tx": "edge.command_line.asking:tx",
@@ -66,7 +69,7 @@ def main(context: click.Context) -> None:
     context.obj = contracts_of_this_build
 
 
-@main.group()
+@main.group(cls=Loaded, places={"statement": "edge.command_line.homes:node_statement"})
 def node() -> None:
     """One node of a network."""
 

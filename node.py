@@ -14,11 +14,12 @@ from consensus.state import Config
 from edge.config import LoadedConfig, load_config
 from edge.http.start import start_http
 from edge.journal import FileJournal
-from edge.keys import NodeScheme, read_key, read_private_key
 from edge.mempool import PoolLimits
 from edge.peers import Peers
+from edge.reloading import Reload, identities, scheme_of
 from edge.replica import Replica
 from edge.runtime import NodeRuntime
+from edge.service import Service
 from edge.stopped import leave_mark, take_mark_away
 from ledger.chain import Chain
 from ledger.genesis import Genesis, load_genesis
@@ -46,10 +47,11 @@ async def _run(config: LoadedConfig) -> None:
         chain = Chain.open(store, genesis)
         runtime = contracts.runtime()
         node = NodeRuntime(store, chain)
-        key_files = [config.path(name) for name in (values.node_key, values.next_node_key) if name]
+        keys = identities(config)
+        scheme = scheme_of(keys)
         peers = Peers(
             values.node_id,
-            [read_private_key(path) for path in key_files],
+            keys,
             values.peer_listen,
             values.peers,
             node,
@@ -58,7 +60,7 @@ async def _run(config: LoadedConfig) -> None:
         consensus = Config(
             values.node_id,
             chain.chain_id,
-            NodeScheme([read_key(path) for path in key_files]),
+            scheme,
             request_timeout_ms=values.request_timeout_ms,
             round_timeout_ms=values.round_timeout_ms,
         )
@@ -67,9 +69,19 @@ async def _run(config: LoadedConfig) -> None:
         await node.start()
         _greet(config, genesis, chain)
         stop_http = await start_http(node, runtime, config)
+        service = Service()
+        told = _told_to_end(node)
+        reload = Reload(service, config, scheme, peers)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+        watching = asyncio.create_task(service.watch(lambda: _status(node)))
+        service.ready(_status(node))
         try:
-            await _until_told(node)
+            await told.wait()
+            if node.fatal.done():
+                node.fatal.result()
         finally:
+            service.stopping()
+            watching.cancel()
             await stop_http()
             await node.stop()
             leave_mark(config.store, chain.height, chain.head.hash)
@@ -99,13 +111,16 @@ def _greet(config: LoadedConfig, genesis: Genesis, chain: Chain) -> None:
         log.warning("fewer than four validators cannot survive a lying one: four is the least for production")
 
 
-async def _until_told(node: NodeRuntime) -> None:
-    """Until SIGTERM or SIGINT, or until the node cannot go on."""
+def _status(node: NodeRuntime) -> str:
+    halted = node.replica.halted
+    return f"height {node.chain.height}" + ("" if halted is None else f", halted: {halted.detail}")
+
+
+def _told_to_end(node: NodeRuntime) -> asyncio.Event:
+    """Set by SIGTERM, by SIGINT, or when the node cannot go on."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     node.fatal.add_done_callback(lambda _: told.set())
-    await told.wait()
-    if node.fatal.done():
-        node.fatal.result()
+    return told

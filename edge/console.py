@@ -143,7 +143,11 @@ token_option = click.option(
 existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 existing_folder = click.Path(path_type=Path, file_okay=False, exists=True)
 _genesis_option = click.option(
-    "--genesis", type=existing_file, help="What answers are proved against; else the one in --data."
+    "--genesis",
+    type=existing_file,
+    envvar="DAICHO_GENESIS",
+    show_envvar=True,
+    help="What answers are proved against; else the one in --data.",
 )
 nodes_option = click.option(
     "--nodes",

@@ -17,6 +17,10 @@ class MunicipalityReason(Reason):
         "団体コード {code} は6桁の数字ではないか、検査数字が合いません",
         "{code} is not a municipal code: it must have six digits and end in its check digit",
     )
+    NOT_LISTED = Text(
+        "団体 {code} は一覧にありません。--municipalities で一覧を指定してください",
+        "{code} is not in the list: name a list that has it with --municipalities",
+    )
     UNREADABLE = Text("{path} を読めません: {detail}", "{path} is not a list of municipalities: {detail}")
     TOO_FEW = Text(
         "団体が足りません({count}、必要 {needed})",

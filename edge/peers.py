@@ -69,6 +69,7 @@ class Peers:
         self._overrides = overrides
         self._events = events
         self._nodes: dict[str, Node] = {}
+        self._own: Node | None = None
         self._links: dict[str, Link] = {}
         self._dialers: dict[str, asyncio.Task[None]] = {}
         self._closed: dict[str, asyncio.Event] = {}
@@ -107,7 +108,7 @@ class Peers:
     def set_nodes(self, nodes: Iterable[Node]) -> None:
         """Who may connect, from the registry: called again whenever it changes. Nobody else's connection goes on."""
         current = {n.node_id: n for n in nodes if n.standing != "removed"}
-        own = current.pop(self.node_id, None)
+        own = self._own = current.pop(self.node_id, None)
         identity = self._identity if own is None else self._identities.get(own.public_key, self._identity)
         if current == self._nodes and identity is self._identity:
             return
@@ -122,6 +123,15 @@ class Peers:
         for node_id in current:
             if self.node_id < node_id and (node_id not in self._dialers or self._dialers[node_id].done()):
                 self._dialers[node_id] = asyncio.get_running_loop().create_task(self._dial_for_ever(node_id))
+
+    def reload(self, identities: Sequence[Ed25519PrivateKey], overrides: Mapping[str, str]) -> None:
+        """Keys and addresses as configured now, and a new certificate; connections that are open go on."""
+        self._identities = {key.public_key().public_bytes_raw(): key for key in identities}
+        listed = self._own.public_key if self._own is not None else None
+        self._identity = self._identities.get(listed or b"", identities[0])
+        self._overrides = overrides
+        self._certificate = tls.LinkCertificate(self.node_id, self._identity, _now())
+        self._reload()
 
     def renew_if_due(self) -> None:
         """Renew the link certificate long before it ends; connections that are open go on."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import click
 
+from edge.command_line import ceremony
 from edge.console import (
     data_option,
+    existing_file,
     json_option,
     nodes_option,
     show,
@@ -57,6 +59,30 @@ def _make(
     show_default=True,
     help="The first of two ports a node.",
 )
+@click.option(
+    "--join",
+    "home",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Make one organisation's home instead, with its own keys, and a request that holds public parts only.",
+)
+@click.option("--municipality", help="With --join: the organisation's code (全国地方公共団体コード).")
+@click.option("--node-id", help="With --join: the node's name; else the municipality's.")
+@click.option("--peer", metavar="HOST:PORT", help="With --join: where the other nodes reach this one.")
+@click.option("--http", metavar="HOST:PORT", help="With --join: where its API listens.")
+@click.option("--node-only", is_flag=True, help="With --join: one more node of an organisation that is there.")
+@click.option("--passphrase", is_flag=True, help="With --join: ask for a passphrase of the keys.")
+@click.option("--passphrase-file", type=existing_file, help="With --join: a file with that passphrase.")
+@click.option(
+    "--request", "requests", type=existing_file, multiple=True, help="Make the genesis of these requests instead."
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("genesis.json"),
+    show_default=True,
+    help="With --request: the file.",
+)
 @json_option
 @with_runtime
 def init(
@@ -67,15 +93,46 @@ def init(
     municipalities: Path | None,
     host: str,
     base_port: int,
+    home: Path | None,
+    municipality: str | None,
+    node_id: str | None,
+    peer: str | None,
+    http: str | None,
+    node_only: bool,
+    passphrase: bool,
+    passphrase_file: Path | None,
+    requests: tuple[Path, ...],
+    target: Path,
     as_json: bool,
 ) -> None:
-    """Make a new network: genesis, keys, configurations.
+    """Make a new network: genesis, keys, configurations. All at once for a trial; for real, in a ceremony where each
+    organisation makes its own keys (--join) and one collects their requests (--request).
 
     \b
     Examples:
       daicho init --nodes 4 --data tama
       daicho init --nodes 3 --data islands --municipalities islands.csv --base-port 30000
+      daicho init --join hachioji --municipality 132012 --peer 10.0.1.5:27700 --http 127.0.0.1:27701
+      daicho init --request hachioji.json --request tachikawa.json --network tama --to genesis.json
     """
+    if home is not None:
+        if municipality is None or peer is None or http is None:
+            raise click.UsageError("--join needs --municipality, --peer and --http")
+        ceremony.join(
+            home,
+            ceremony.municipality_of(municipality, municipalities),
+            node_id=node_id,
+            peer=peer,
+            http=http,
+            node_only=node_only,
+            passphrase_file=passphrase_file,
+            passphrase=passphrase,
+            as_json=as_json,
+        )
+        return
+    if requests:
+        ceremony.found(runtime, requests, network, target, as_json=as_json)
+        return
     made = _make(runtime, data, nodes, network, municipalities, host, base_port)
     show(
         as_json,

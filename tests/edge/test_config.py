@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from edge.config import NodeConfig, load_config, split_address
 from edge.keys import NodeScheme, create_key, read_key, write_key
@@ -60,6 +62,20 @@ def test_a_wrong_value_is_refused_with_file_and_key(tmp_path: Path, line: str, n
     assert refused.value.reason.text("ja", refused.value.params).startswith("設定ファイル")
 
 
+def test_a_wrong_value_is_refused_with_its_line_and_what_to_write_instead(tmp_path: Path) -> None:
+    cases = {
+        'log_level = "loud"': ("line 5, log_level", '"debug", "info"'),
+        "requests_per_secnd = 5": ("line 5, requests_per_secnd", "did you mean requests_per_second?"),
+        '[peers]\noshima = "x"': ("line 5, peers", "10.20.4.5:27700"),
+    }
+    for line, (place, remedy) in cases.items():
+        with pytest.raises(Refused) as refused:
+            load_config(written(tmp_path, GOOD + line))
+        assert place in str(refused.value) and remedy in str(refused.value), str(refused.value)
+    with pytest.raises(Refused, match=r'http_listen is missing.*http_listen = "127'):
+        load_config(written(tmp_path, GOOD.replace('http_listen = "127.0.0.1:8001"', "")))
+
+
 @pytest.mark.parametrize("text", ["node_id = ", "node_id = 'a'\nnode_id = 'b'", "\udcff"])
 def test_what_is_no_toml_is_refused_with_the_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "node.toml"
@@ -104,13 +120,54 @@ def test_a_key_with_a_passphrase_opens_only_with_it(tmp_path: Path, monkeypatch:
     path = tmp_path / "node.key"
     key = create_key(path, "correct horse")
     monkeypatch.delenv("DAICHO_KEY_PASSPHRASE", raising=False)
-    with pytest.raises(Refused, match="DAICHO_KEY_PASSPHRASE"):
+    with pytest.raises(Refused, match="DAICHO_KEY_PASSPHRASE_FILE"):
         read_key(path)
-    with pytest.raises(Refused, match="unreadable_key"):
+    with pytest.raises(Refused, match="wrong_passphrase"):
         read_key(path, "wrong")
     assert read_key(path, "correct horse").public_key == key.public_key
     monkeypatch.setenv("DAICHO_KEY_PASSPHRASE", "correct horse")
     assert read_key(path).public_key == key.public_key
+
+
+def test_a_passphrase_comes_from_a_file_or_a_credential_of_systemd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, words = tmp_path / "node.key", tmp_path / "credentials" / "daicho-passphrase"
+    key = create_key(path, "正しい馬の電池 staple")
+    words.parent.mkdir()
+    words.write_text("正しい馬の電池 staple\n", encoding="utf-8")
+    words.chmod(0o644)
+    monkeypatch.delenv("DAICHO_KEY_PASSPHRASE", raising=False)
+    monkeypatch.setenv("DAICHO_KEY_PASSPHRASE_FILE", str(words))
+    with pytest.raises(Refused, match="chmod 600"):
+        read_key(path)
+    words.chmod(0o600)
+    assert read_key(path).public_key == key.public_key
+    monkeypatch.delenv("DAICHO_KEY_PASSPHRASE_FILE")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(words.parent))
+    assert read_key(path).public_key == key.public_key
+
+
+def test_a_sealed_key_names_neither_key_nor_passphrase_and_any_change_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "node.key"
+    key = create_key(path, "correct horse battery")
+    text = path.read_bytes()
+    assert b"correct" not in text and b"PRIVATE KEY" not in text
+    assert key.public_key not in text
+    place = text.index(b"\n") + 60
+    path.write_bytes(text[:place] + (b"A" if text[place : place + 1] != b"A" else b"B") + text[place + 1 :])
+    with pytest.raises(Refused, match="wrong_passphrase"):
+        read_key(path, "correct horse battery")
+
+
+def test_an_encrypted_key_of_another_tool_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "node.key"
+    private = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x05")
+    path.touch(mode=0o600)
+    path.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"elsewhere")))
+    assert read_key(path, "elsewhere").public_key == private.public_key().public_bytes_raw()
+    with pytest.raises(Refused, match="unreadable_key"):
+        read_key(path, "wrong")
 
 
 def test_what_is_no_key_is_refused_with_the_file(tmp_path: Path) -> None:
