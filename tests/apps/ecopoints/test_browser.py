@@ -27,7 +27,7 @@ from tests.apps.ecopoints.town import (
     open_town,
 )
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 SHOTS = os.environ.get("DAICHO_SCREENSHOTS", "")
 LOOKS = [(320, "ja"), (320, "en"), (1280, "ja")]
 
