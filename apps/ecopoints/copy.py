@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,16 +15,20 @@ from apps.common.chain import Step
 from apps.common.copying import Asker, Copy, fields, gather
 from apps.common.database import Base
 from apps.ecopoints.books.copy import ChangedBooks
-from apps.ecopoints.intake.store import note_review
+from apps.ecopoints.intake.store import note_review, write_over
 from apps.ecopoints.registered import CopiedRegistry
 from apps.ecopoints.tables import DeviceMonthRow, DeviceRow, MemberRow, PeriodRow
-from contracts.ecopoints.queries import MonthPage
-from contracts.ecopoints.types import ECOPOINTS, Device, Member, Period
+from contracts.ecopoints.queries import MeasuredDevices, MonthPage
+from contracts.ecopoints.types import ECOPOINTS, Device, Member, MonthRow, Period
+from ledger.encoding import Value
 from ledger.types import Event
 
 CURSOR = "ecopoints-copy-2"
 """With another number the copy is built anew: raise it when its tables change."""
 PAGE = 100
+DEVICES_TOGETHER = 50
+DEVICE_FIELDS = tuple(name for name in Device.__struct_fields__ if name != "device")
+MONTH_FIELDS = MonthRow.__struct_fields__
 REVIEW_EVENTS = frozenset({"reading_released", "reading_rejected"})
 TOPICS = ("members", "devices", "periods")
 
@@ -78,7 +82,9 @@ class Changed:
     async def read(self, asker: Asker) -> Rows:
         """The rows as they stand."""
         found = Rows(self.reviews)
-        work = [_member(found, asker, i) for i in self.members] + [_device(found, asker, i) for i in self.devices]
+        work = [_member(found, asker, i) for i in self.members] + [
+            _devices(found, asker, part) for part in _parts(self.devices)
+        ]
         work += [_period(found, asker, i) for i in self.periods]
         await gather([*work, *self.books.read(asker, found.rows)])
         return found
@@ -94,11 +100,16 @@ def _reviewed(event: Event) -> Reviewed:
 class Rows:
     reviews: list[Reviewed]
     rows: list[Base] = field(default_factory=list)
+    devices: list[dict[str, object]] = field(default_factory=list)
+    months: list[dict[str, object]] = field(default_factory=list)
+    """Of these there are thousands in a half hour: they are written together."""
 
     def put(self, session: Session) -> None:
         for row in self.rows:
             session.merge(row)
         session.flush()
+        write_over(session, DeviceRow, self.devices, *DEVICE_FIELDS)
+        write_over(session, DeviceMonthRow, self.months, *MONTH_FIELDS)
         devices = CopiedRegistry().devices(session, {review.device for review in self.reviews})
         for review in self.reviews:
             device = devices[review.device]
@@ -110,20 +121,25 @@ async def _member(found: Rows, asker: Asker, member: str) -> None:
         found.rows.append(MemberRow(**fields(row)))
 
 
-async def _device(found: Rows, asker: Asker, device: str) -> None:
-    row = await asker.one(Device, "device", {"device": device})
-    if row is None:
+def _parts(devices: Collection[str]) -> Iterator[list[str]]:
+    """A half hour's batches change thousands of devices: they are asked for some at a time."""
+    ids = sorted(devices)
+    for start in range(0, len(ids), DEVICES_TOGETHER):
+        yield ids[start : start + DEVICES_TOGETHER]
+
+
+async def _devices(found: Rows, asker: Asker, devices: Sequence[str]) -> None:
+    answer = await asker.one(MeasuredDevices, "measured", {"devices": list(devices), "limit": PAGE})
+    if answer is None:
         return
-    found.rows.append(DeviceRow(**fields(row)))
-    after = ""
-    while True:
-        page = await asker.one(MonthPage, "months", {"device": device, "after": after, "limit": PAGE})
-        if page is None:
-            return
-        found.rows += [DeviceMonthRow(device=device, month=view.month, **fields(view.row)) for view in page.rows]
-        after = page.next
-        if not after:
-            return
+    for row in answer.rows:
+        found.devices.append(fields(row.device))
+        page: MonthPage | None = row.months
+        while page is not None:
+            device = row.device.device
+            found.months += [{"device": device, "month": view.month, **fields(view.row)} for view in page.rows]
+            more: dict[str, Value] = {"device": device, "after": page.next, "limit": PAGE}
+            page = await asker.one(MonthPage, "months", more) if page.next else None
 
 
 async def _period(found: Rows, asker: Asker, period: str) -> None:

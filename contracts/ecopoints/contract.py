@@ -70,6 +70,7 @@ Rate = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 LotMonths = Annotated[int, msgspec.Meta(ge=1, le=60)]
 Paid = Annotated[int, msgspec.Meta(ge=1, le=grants.MAX_PAID)]
 Periods = Annotated[tuple[Code, ...], msgspec.Meta(min_length=1, max_length=12)]
+Devices = Annotated[tuple[Code, ...], msgspec.Meta(min_length=1, max_length=50)]
 Serial = Annotated[int, msgspec.Meta(ge=1, le=10**11)]
 Filter = Annotated[str, msgspec.Meta(max_length=64)]
 """Empty: everything."""
@@ -282,6 +283,11 @@ class EcoPoints(PointsContract, AccessLog):
     def months(self, ctx: QueryContext, device: Code, after: After = "", limit: Limit = 100) -> queries.MonthPage:
         """What a device measured, month by month, with its coverage."""
         return queries.months(ctx.state, device, after, limit)
+
+    @query
+    def measured(self, ctx: QueryContext, devices: Devices, limit: Limit = 100) -> queries.MeasuredDevices:
+        """Many devices at once, each with the first page of its months: a batch changes hundreds of them."""
+        return queries.measured(ctx.state, devices, limit)
 
     @query
     def batches(

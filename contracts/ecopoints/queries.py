@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from contracts.ecopoints.types import (
@@ -70,6 +72,17 @@ class DeviceMonthView(msgspec.Struct, frozen=True):
 class MonthPage(msgspec.Struct, frozen=True):
     rows: list[DeviceMonthView]
     next: str
+
+
+class MeasuredDevice(msgspec.Struct, frozen=True):
+    """A device with the first page of its months."""
+
+    device: Device
+    months: MonthPage
+
+
+class MeasuredDevices(msgspec.Struct, frozen=True):
+    rows: list[MeasuredDevice]
 
 
 class BatchPage(msgspec.Struct, frozen=True):
@@ -144,6 +157,12 @@ def devices(state: Reader, member: str, after: str, limit: int) -> DevicePage:
 def months(state: Reader, device: str, after: str, limit: int) -> MonthPage:
     page = MONTHS.page(state, prefix=f"{device}/", after=after, limit=limit)
     return MonthPage([DeviceMonthView(_last(row_id), row) for row_id, row in page], _next(page, limit))
+
+
+def measured(state: Reader, devices: Sequence[str], limit: int) -> MeasuredDevices:
+    """Those of the devices that there are, in the order asked."""
+    there = [device for device in (DEVICES.get(state, device_id) for device_id in devices) if device is not None]
+    return MeasuredDevices([MeasuredDevice(device, months(state, device.device, "", limit)) for device in there])
 
 
 def batches(state: Reader, municipality: str, after: str, limit: int) -> BatchPage:

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 import apps.ecopoints
 from apps.common.application import Site
 from apps.common.outbox import Settled
 from apps.common.web import Kit
+from apps.ecopoints import copy
 from apps.ecopoints.copy import COPY
 from apps.ecopoints.intake.batcher import WRITE_KIND, Batcher, proof_of
 from apps.ecopoints.intake.packets import Packet, PacketReading, SignedPacket, sign_packet
@@ -173,6 +175,28 @@ async def test_a_reading_is_proved_by_the_root_that_the_chain_has(tmp_path: Path
         (batch,) = town.chain.world.query("ecopoints", "batches", municipality=HACHIOJI)["rows"]
         assert (batch["batch"], batch["root"]) == (proof.batch, proof.root.hex())
         assert merkle.verify_inclusion(proof.root, proof.leaf, proof.index, proof.count, proof.path)
+
+
+@on_both_databases
+async def test_the_copy_asks_for_many_devices_and_for_all_their_months(
+    tmp_path: Path, database_kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy, "DEVICES_TOGETHER", 2)
+    monkeypatch.setattr(copy, "PAGE", 1)
+    async with open_town(tmp_path, database_kind) as town:
+        devices = {member: await town.join(member) for member in ("member-1", "member-2", "member-3")}
+        for device in devices.values():
+            for month in ("2024-06", "2024-07", "2024-08"):
+                await town.write(
+                    app_account(HACHIOJI), "enter_value", device=device, month=month, channel="generated", value=1_000
+                )
+        await town.copied()
+
+        def months(session: Session) -> set[tuple[str, str]]:
+            return {(row.device, row.month) for row in session.scalars(select(DeviceMonthRow))}
+
+        found = await town.kit.database.read(months)
+        assert found == {(d, m) for d in devices.values() for m in ("2024-06", "2024-07", "2024-08")}
 
 
 @pytest.mark.function("E4f")

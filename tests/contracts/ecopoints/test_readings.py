@@ -25,6 +25,16 @@ def test_a_batch_states_the_months_of_many_devices() -> None:
     assert eco.ask("batches", municipality="132012")["rows"][0]["readings"] == 144
 
 
+def test_many_devices_are_asked_for_at_once_with_their_months() -> None:
+    eco = Programme()
+    one, two = plant(eco, "member-1"), plant(eco, "member-2")
+    eco.batch(entry(two, 0, MAY))
+    rows = eco.ask("measured", devices=[two, "device-nobody", one])["rows"]
+    assert [row["device"] for row in rows] == [eco.ask("device", device=two), eco.ask("device", device=one)]
+    assert [row["months"] for row in rows] == [eco.ask("months", device=two), eco.ask("months", device=one)]
+    assert rows[0]["months"]["rows"] and not rows[1]["months"]["rows"]
+
+
 @pytest.mark.function("E10")
 def test_a_batch_again_is_refused_and_doubles_nothing() -> None:
     eco = Programme()
