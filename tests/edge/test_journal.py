@@ -11,7 +11,7 @@ import pytest
 from consensus.events import PreparedRecord
 from consensus.messages import Commit, Prepare, RoundChange
 from edge import journal as journal_module
-from edge.journal import OBSERVE_UNTIL_KNOWN, SECTOR_BYTES, FileJournal, Record
+from edge.journal import OBSERVE_UNTIL_KNOWN, SECTOR_BYTES, FileJournal, Record, read_journal
 from ledger.refusal import Refused
 
 DIGEST = bytes(range(32))
@@ -31,21 +31,26 @@ def prepared(height: int, block: bytes = b"block") -> PreparedRecord:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Iterator[Path]:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(journal_module, "AHEAD_BYTES", 8_192)
     path = tmp_path / "votes.journal"
     FileJournal.create(path)
     yield path
 
 
 def write(path: Path, *entries: list[Record]) -> list[int]:
-    """The entries, and the size of the file before each and after the last."""
+    """The entries, and where the file's entries ended before each and after the last."""
     journal = FileJournal(path)
-    sizes = [path.stat().st_size]
+    sizes = [end_of(path)]
     for records in entries:
         journal.append(records)
-        sizes.append(path.stat().st_size)
+        sizes.append(end_of(path))
     journal.close()
     return sizes
+
+
+def end_of(path: Path) -> int:
+    return read_journal(path.read_bytes(), str(path))[2]
 
 
 def votes_of(path: Path) -> tuple[Record, ...]:
@@ -72,36 +77,37 @@ def test_an_append_is_synced_before_it_returns(path: Path, monkeypatch: pytest.M
 
     def noting(fd: int) -> None:
         sync(fd)
-        synced.append(path.stat().st_size)
+        synced.append(end_of(path))
 
     journal = FileJournal(path)
     monkeypatch.setattr(os, "fdatasync", noting)
     journal.append([prepared(3), commit(3)])
-    assert synced == [path.stat().st_size], "once, after everything was written"
+    assert synced == [end_of(path)], "once, after everything was written"
 
 
 def test_cut_anywhere_the_whole_entries_before_the_cut_are_there(path: Path) -> None:
     sizes = write(path, [prepare(1)], [prepared(1), commit(1)], [prepare(2)])
-    whole = path.read_bytes()
+    whole = path.read_bytes()[: sizes[-1]]
     expected = [(), (prepare(1),), (prepare(1), commit(1)), (prepare(1), commit(1), prepare(2))]
     for cut in range(sizes[0], len(whole) + 1):
         path.write_bytes(whole[:cut])
         kept = sum(1 for size in sizes[1:] if size <= cut)
         assert votes_of(path) == expected[kept], f"cut at {cut}"
-        assert path.stat().st_size == sizes[kept], "the torn tail is gone from the file"
+        assert end_of(path) == sizes[kept] and not any(path.read_bytes()[sizes[kept] :]), "the torn tail is gone"
 
 
 def test_after_a_torn_tail_is_cut_new_votes_follow_the_whole_ones(path: Path) -> None:
     write(path, [prepare(1)], [commit(1)])
-    path.write_bytes(path.read_bytes()[:-5])
+    path.write_bytes(path.read_bytes()[: end_of(path) - 5])
     write(path, [prepare(2)])
     assert votes_of(path) == (prepare(1), prepare(2))
 
 
 def test_no_changed_byte_ever_loses_a_vote_in_silence(path: Path) -> None:
-    write(path, [prepare(1)], [prepared(1), commit(1)], [prepare(2)])
+    *_, end = write(path, [prepare(1)], [prepared(1), commit(1)], [prepare(2)])
     whole = path.read_bytes()
-    for at in range(len(whole)):
+    assert len(whole) == 8_192
+    for at in (*range(end + 50), len(whole) - 1):
         for change in (0x01, 0x80, 0xFF):
             path.write_bytes(whole[:at] + bytes([whole[at] ^ change]) + whole[at + 1 :])
             with pytest.raises(Refused) as refused:
@@ -114,13 +120,26 @@ def test_sectors_of_zeros_that_a_crash_left_in_the_last_entry_are_a_torn_tail(pa
     sizes = write(path, [prepare(1)], [prepared(2, os.urandom(3_000)), commit(2)])
     whole = path.read_bytes()
     first = -(-(sizes[1] + 12) // SECTOR_BYTES) * SECTOR_BYTES
-    for at in range(first, len(whole), SECTOR_BYTES):
-        end = min(at + SECTOR_BYTES, len(whole))
+    for at in range(first, sizes[2], SECTOR_BYTES):
+        end = min(at + SECTOR_BYTES, sizes[2])
         path.write_bytes(whole[:at] + bytes(end - at) + whole[end:])
         assert votes_of(path) == (prepare(1),)
     for cut in (sizes[1], sizes[1] + 100, sizes[1] + 700):
         path.write_bytes(whole[:cut].ljust(len(whole), b"\x00"))
         assert votes_of(path) == (prepare(1),)
+
+
+def test_an_entrys_head_of_which_a_crash_left_the_first_sector_is_a_torn_tail(path: Path) -> None:
+    boundary = 2 * SECTOR_BYTES
+    around = write(path, [prepared(1, bytes(600)), commit(1)])[1] - 600
+    for before in range(1, 12):
+        FileJournal.create(path)
+        sizes = write(path, [prepared(1, os.urandom(boundary - before - around)), commit(1)], [prepare(2)])
+        assert sizes[1] == boundary - before
+        whole = path.read_bytes()
+        path.write_bytes(whole[:boundary].ljust(len(whole), b"\x00"))
+        assert votes_of(path) == (commit(1),)
+        assert end_of(path) == sizes[1]
 
 
 def test_a_lost_sector_in_an_entry_that_others_follow_is_damage(path: Path) -> None:
@@ -157,7 +176,7 @@ def test_pruning_keeps_every_vote_above_the_head_and_bounds_the_file(
         journal.append([prepared(height, bytes(200)), commit(height)])
         journal.append([prepare(height + 1)])
         journal.prune(height)
-        assert path.stat().st_size < 25_000
+        assert path.stat().st_size < 33_000
         assert journal.load().votes == (prepare(height + 1),)
     journal.close()
     assert votes_of(path)[-1] == prepare(400)
@@ -188,10 +207,10 @@ def test_after_a_failed_write_nothing_more_is_appended(path: Path, monkeypatch: 
     journal.append([prepare(1)])
     with monkeypatch.context() as patched:
 
-        def full(fd: int, data: bytes) -> int:
+        def full(fd: int, data: bytes, at: int) -> int:
             raise OSError(28, "No space left on device")
 
-        patched.setattr(os, "write", full)
+        patched.setattr(os, "pwrite", full)
         with pytest.raises(OSError, match="No space left"):
             journal.append([commit(1)])
     with pytest.raises(OSError, match="could not be written before"):

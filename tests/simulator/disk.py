@@ -20,6 +20,8 @@ from ledger.kv import MemoryKeyValue
 ROTATE_BYTES = 48 * 1024
 """Far less than a real node's, so that every run sees journals replaced."""
 ENTRY_HEAD_BYTES = 12
+AHEAD_BYTES = 4 * 1024
+"""Zeros that follow the entries in the file."""
 
 
 class Disk:
@@ -59,7 +61,7 @@ class Store(MemoryKeyValue):
 
 
 class SimulatedJournal:
-    """The journal's real byte form, on a disk that forgets: what a crash interrupts is torn at any byte."""
+    """The journal's real byte form, on a disk that forgets: what a crash interrupts is torn."""
 
     def __init__(self, disk: Disk, observe: int) -> None:
         self._disk = disk
@@ -67,11 +69,14 @@ class SimulatedJournal:
         self._records: list[Record] = []
         self._data = bytearray(journal_bytes(observe, ()))
         self._failed = False
+        self._has_grown = True
 
     def load(self) -> JournalContents:
         """As after a start: only what the bytes on disk still say."""
-        self._observe, self._records, whole_bytes = read_journal(bytes(self._data), "the virtual journal")
+        ahead = bytes(AHEAD_BYTES) if self._has_grown else b""
+        self._observe, self._records, whole_bytes = read_journal(bytes(self._data) + ahead, "the virtual journal")
         del self._data[whole_bytes:]
+        self._has_grown = True
         self._failed = False
         return contents_of(self._observe, self._records)
 
@@ -91,16 +96,27 @@ class SimulatedJournal:
         self._data += entry
 
     def _torn(self, entry: bytes) -> bytes:
-        """What may be left of an entry that was never synced: a part of it, all of it, or all but some sectors."""
+        """What may be left of an entry that was never synced.
+
+        Where the file had to grow for it, a part of it; else those of its sectors that were written, the first among
+        them, or none. Zeros stand for the others.
+        """
         dice = self._disk.dice
-        start = len(self._data)
-        first = -(-(start + ENTRY_HEAD_BYTES) // SECTOR_BYTES)
-        last = (start + len(entry)) // SECTOR_BYTES
-        if first >= last or dice.random() < 0.7:
+        if dice.random() < 0.3:
+            self._has_grown = False
             return entry[: dice.randint(0, len(entry))]
-        torn = bytearray(entry)
-        at = dice.randrange(first, last) * SECTOR_BYTES - start
-        torn[at : at + SECTOR_BYTES] = bytes(SECTOR_BYTES)
+        if dice.random() < 0.2:
+            return b""
+        start, torn = len(self._data), bytearray(entry)
+        second = start // SECTOR_BYTES + 1
+        for sector in range(second, (start + len(entry) - 1) // SECTOR_BYTES + 1):
+            at = sector * SECTOR_BYTES - start
+            if dice.random() < 0.5:
+                continue
+            if at < ENTRY_HEAD_BYTES:
+                # The rest of its head. Without it nothing that follows can be told from damage, and is taken for it.
+                return bytes(torn[:at])
+            torn[at : at + SECTOR_BYTES] = bytes(len(torn[at : at + SECTOR_BYTES]))
         return bytes(torn)
 
     def prune(self, height: int) -> None:
