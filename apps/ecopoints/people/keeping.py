@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
 
 from apps.common import personal
@@ -17,6 +17,8 @@ from apps.common.tables import User
 from apps.common.web import Kit
 from apps.ecopoints.people.tables import EcoDocument, EcoPerson, EcoPlate, EcoUpload
 from apps.ecopoints.tables import DeviceMonthRow, DeviceRow, PeriodRow
+from contracts.ecopoints.credits import RETENTION_MONTHS
+from contracts.ecopoints.methodology import month_after, month_start_ms
 
 SWEEP_S = 3_600.0
 
@@ -29,20 +31,22 @@ def document_subject(document: str) -> str:
 def kept_until_ms(session: Session, member: str, device: str) -> int:
     """E5c: until when a member's document about `device` (empty: about the member) is kept; 0: it need not be.
 
-    It is evidence of every certified period in which the device has values.
+    It is evidence of every period in which the device has values and whose credits are certified or applied for: what
+    the committee may still ask for must not be gone before it decides.
     """
-    counts = exists().where(
+    has_values = exists().where(
         DeviceMonthRow.device == DeviceRow.device, DeviceMonthRow.month >= PeriodRow.first_month,
         DeviceMonthRow.month <= PeriodRow.last_month,
     )  # fmt: skip
-    latest = select(func.max(PeriodRow.retain_until_ms)).join(
+    periods = select(PeriodRow.last_month).join(
         DeviceRow,
         (DeviceRow.municipality == PeriodRow.municipality) & (DeviceRow.methodology == PeriodRow.methodology),
     )
-    latest = latest.where(DeviceRow.member == member, PeriodRow.status == "certified", counts)
+    periods = periods.where(DeviceRow.member == member, PeriodRow.application != "", has_values)
     if device:
-        latest = latest.where(DeviceRow.device == device)
-    return session.scalar(latest) or 0
+        periods = periods.where(DeviceRow.device == device)
+    last = session.scalar(periods.order_by(PeriodRow.last_month.desc()).limit(1))
+    return 0 if last is None else month_start_ms(month_after(last, 1 + RETENTION_MONTHS))
 
 
 def delete_document(session: Session, document: EcoDocument) -> None:

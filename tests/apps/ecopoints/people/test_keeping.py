@@ -127,7 +127,12 @@ async def test_evidence_of_a_certified_period_is_kept_until_two_years_after_it(t
         solar_year(folk, plant, 3_000_000)
         meter = (await folk.device(member, "car", serial="OBD-1", place="VIN-1"),)
         free = await folk.document(owner, member, b"%PDF-1.7 car", device=meter[0])
-        application = Books(town.chain).officer("apply_for_credits", periods=[settle(folk)])["application"]
+        period = settle(folk)
+        await town.copied()
+        assert town.kit.database.read_now(lambda s: keeping.kept_until_ms(s, member, plant)) == 0, "nothing rests on it"
+        application = Books(town.chain).officer("apply_for_credits", periods=[period])["application"]
+        await town.copied()
+        applied_for = town.kit.database.read_now(lambda s: keeping.kept_until_ms(s, member, plant))
         town.chain.act(
             FIRST_OFFICER, "ecopoints", "register_credits", application=application, prefix="JC", first=1, last=1
         )
@@ -141,6 +146,7 @@ async def test_evidence_of_a_certified_period_is_kept_until_two_years_after_it(t
         assert "一致" in page.main and "(退会した会員)" in page.main
         assert (await officer.get(f"/documents/{free}")).status == 404
     end_ms = town.kit.database.read_now(lambda s: s.get_one(EcoDocument, kept).keep_until_ms)
+    assert end_ms == applied_for == folk.ask("period", period=period)["retain_until_ms"]
     delete = town.kit.database.write_now
     assert delete(lambda s: keeping.delete_due(s, end_ms - 1)) == 0
     assert delete(lambda s: keeping.delete_due(s, end_ms)) == 1
