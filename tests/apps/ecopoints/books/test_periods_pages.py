@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 
@@ -28,10 +29,9 @@ async def press(browser: Browser, action: str) -> None:
 
 async def until(browser: Browser, path: str, wanted: str) -> None:
     """Steps that the application makes one after the other: look again until they are done."""
-    for _ in range(300):
-        if wanted in (await browser.get(path)).main:
-            return
-    raise AssertionError(browser.page.main)
+    async with asyncio.timeout(60):
+        while wanted not in (await browser.get(path)).main:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.function("E5a", "E4a")
