@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from contracts.volunteers.activities import EARLY_MS, OVERTIME_MS, minutes_between
@@ -246,3 +248,26 @@ def test_that_a_mail_went_out_is_recorded_once_in_the_volunteer_s_history() -> N
 def test_minutes_are_those_that_clocks_show() -> None:
     assert minutes_between(10 * HOUR + 40_000, 12 * HOUR + 10_000) == 120
     assert minutes_between(10 * HOUR, 10 * HOUR + 59_999) == 0
+
+
+@pytest.mark.function("V12")
+def test_a_busy_morning_is_written_faster_than_ten_writes_a_second() -> None:
+    """Thirty volunteers at one activity, from applying to points, with the processor's time of one node."""
+    town = Town()
+    people = [f"v{n:02d}" for n in range(30)]
+    for person in people:
+        town.join(person)
+    town.d("admin-h", "set_rule", points=100, first_day="2027-01-01", last_day="2027-12-31")
+    posting = town.post(capacity=30)
+    began = time.process_time()
+    for person in people:
+        assert town.apply(posting, person) == "accepted"
+    town.time_ms += DAY
+    work = [town.check_in(posting, person) for person in people]
+    town.time_ms += HOUR
+    for activity in work:
+        town.d("app-h", "check_out", activity=activity, requester="home")
+        town.d("app-h", "report", activity=activity, requester="home", outcome="well")
+        town.d("officer-a", "approve_report", activity=activity)
+    assert 6 * len(people) / (time.process_time() - began) > 10
+    assert town.ask("points_totals", municipality=HACHIOJI)["issued"] == 30 * 100
