@@ -11,6 +11,8 @@ from apps.points.use import Use
 from apps.volunteers import home, mails
 from apps.volunteers.copy import COPY
 from apps.volunteers.handling import candidates, people, postings, rules, work
+from apps.volunteers.issuing import holding, publishing
+from apps.volunteers.issuing.recording import record_credentials
 from apps.volunteers.signing import (
     ADMIN,
     ADMINS,
@@ -45,11 +47,11 @@ def make_site(municipalities: Mapping[str, Text]) -> Site:
         name="volunteers",
         pages=(
             *home.PAGES, *activities.PAGES, *me.PAGES, *showing.PAGES, *postings.PAGES, *candidates.PAGES, *work.PAGES,
-            *rules.PAGES, *people.PAGES,
+            *rules.PAGES, *people.PAGES, *holding.PAGES, *publishing.PAGES,
         ),
         navigation=(
-            "home", "activities", "me", "show", "help", "candidates", "asks", "office_postings", "reports",
-            "office_volunteers", "rules", *NAVIGATION, "accounts", "mails", "access_log",
+            "home", "activities", "me", "certificate", "show", "help", "candidates", "asks", "office_postings",
+            "reports", "office_volunteers", "rules", *NAVIGATION, "accounts", "mails", "access_log",
         ),
         parts=(part(POINTS),),
         catalogue=HERE / "catalogue",
@@ -65,5 +67,5 @@ def make_site(municipalities: Mapping[str, Text]) -> Site:
         follow_ups={},
         record_mail=record_mail,
         record_view=record_view,
-        background=(COPY.keep, mails.tell),
+        background=(COPY.keep, mails.tell, record_credentials),
     )  # fmt: skip
