@@ -21,6 +21,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 from sqlalchemy import exists, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 import contracts
@@ -62,6 +63,9 @@ JOINING_AT_ONCE = 200
 COPIED_WITHIN_S = 1_800.0
 DRAINED_WITHIN_S = 1_800.0
 POLL_S = 0.02
+TOO_BUSY = 503
+AGAIN_S = 1.0
+TOLD_EVERY = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,17 +220,26 @@ class Town:
 
     async def _post(self, packets: Sequence[SignedPacket], gate: asyncio.Semaphore) -> None:
         body = pack(Packets(tuple(packets)))
-        async with gate, self.http.post(self.url + PATH, data=body) as answer:
-            said = await answer.json()
-            if answer.status != 200 or any(one["status"] == "refused" for one in said["packets"]):
-                raise RuntimeError(f"packets were not taken: {str(said)[:300]}")
+        async with gate:
+            while True:
+                async with self.http.post(self.url + PATH, data=body) as answer:
+                    status, said = answer.status, await answer.json()
+                if status != TOO_BUSY:
+                    break
+                await asyncio.sleep(AGAIN_S)  # as a gateway does: it sends the same again
+        if status != 200 or any(one["status"] == "refused" for one in said["packets"]):
+            raise RuntimeError(f"packets were not taken: {str(said)[:300]}")
 
     async def record(self) -> None:
         """All that is stored into certified blocks. The batcher is driven here, for it looks only each 30 seconds."""
         batcher = batcher_of(self.kit)
         async with asyncio.timeout(DRAINED_WITHIN_S):
             while await self.kit.database.read(_is_waiting):
-                if await batcher.plan_once():
+                try:
+                    planned = await batcher.plan_once()
+                except DBAPIError:  # a database that is away is tried again, as the application's worker does
+                    planned = False
+                if planned:
                     self.kit.outbox.wake()
                 else:
                     await asyncio.sleep(POLL_S)
@@ -276,7 +289,7 @@ async def run(plan: Plan, folder: Path, tell: Tell, progress: Callable[[int, int
     chain = await stack.enter_async_context(NodeChain(network.urls, network.genesis, contracts.runtime()))
     kit, port = await stack.enter_async_context(serving(site, settings, chain, keys, host=HOST))
     client = await stack.enter_async_context(DaichoClient(network.urls, network.genesis))
-    http = await stack.enter_async_context(aiohttp.ClientSession())
+    http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)))
     town = Town(network, kit, client, http, f"http://{HOST}:{port}")
 
     started = time.monotonic()
@@ -296,4 +309,6 @@ async def run(plan: Plan, folder: Path, tell: Tell, progress: Callable[[int, int
             sent.note(arrival)
         rounds.append(await town.round(arrivals, chance))
         progress(simulator.slots_done, simulator.slots)
+        if len(rounds) % TOLD_EVERY == 0:
+            tell(f"{len(rounds)} rounds; the last was in blocks after {rounds[-1].recorded_s} s")
     return Ran(plan, network, kit, client, ids, simulator.devices, simulator.labels, sent, rounds, joined_s)

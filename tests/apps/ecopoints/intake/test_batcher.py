@@ -142,6 +142,50 @@ async def test_a_conflict_after_the_fact_takes_the_intervals_out_again(
     assert contract.total("meter") == 300 and contract.counts == {"meter": 4}
 
 
+@pytest.mark.function("EIb", "E4f")
+async def test_a_conflict_and_its_release_are_not_overlooked_beside_the_next_reading(
+    world: World, batcher: Batcher, contract: FakeContract
+) -> None:
+    device = world.registry.add("meter")
+    await world.send(packet("meter", 1, {0: 0, 1: 100, 2: 200, 3: 300}))
+    await drain(world, batcher)
+    await world.send(packet("meter", 2, {2: 250}), packet("meter", 3, {4: 400}))
+    await drain(world, batcher)
+    month = contract.months["meter", MONTH]
+    assert (month.totals, month.covered, month.quarantined) == ({"consumed": 200}, 2, 1)
+    world.database.write_now(lambda session: note_review(session, device, "consumed", at(2), released=True))
+    await world.send(packet("meter", 4, {5: 500}))
+    await drain(world, batcher)
+    assert contract.total("meter") == 500 and contract.counts == {"meter": 6}
+
+
+@pytest.mark.function("EIc")
+async def test_a_late_reading_of_an_old_month_is_not_taken_for_where_the_device_stands(
+    world: World, batcher: Batcher, contract: FakeContract
+) -> None:
+    world.registry.add("meter")
+    await world.send(packet("meter", 1, {200: 0, 201: 100}))
+    await drain(world, batcher)
+    await world.send(packet("meter", 2, {-1_501: 0, -1_500: 0}))  # April
+    await drain(world, batcher)
+    await world.send(packet("meter", 3, {202: 200}))
+    await drain(world, batcher)
+    assert contract.total("meter") == 200 and contract.counts == {"meter": 5}
+
+
+async def test_a_refused_batch_is_not_reckoned_on_from(world: World, batcher: Batcher, contract: FakeContract) -> None:
+    world.registry.add("meter")
+    await world.send(packet("meter", 1, {0: 0, 1: 100}))
+    contract.counts["meter"] = 7  # the chain has readings of another time: it refuses
+    await drain(world, batcher)
+    assert contract.batches == 0
+    contract.counts.clear()
+    await world.send(packet("meter", 2, {2: 200}))
+    world.clock.forward(60_000)
+    await drain(world, batcher)
+    assert contract.total("meter") == 200 and contract.counts == {"meter": 3}
+
+
 async def test_late_readings_of_a_closed_month_are_a_correction_and_open_ones_follow(
     world: World, batcher: Batcher, contract: FakeContract
 ) -> None:
