@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from sqlalchemy import func, select
 
@@ -14,22 +12,8 @@ from apps.common.tables import Write
 from apps.points.codes import code_from
 from apps.points.tables import CodeSeed
 from contracts.points.types import MAX_VALID_MS
-from tests.apps.common.harness import Browser
 from tests.apps.ecopoints.town import MEMBER_MAIL, OFFICER_MAIL, RIVAL_MAIL, SHOP_MAIL
-from tests.apps.points.high_street import BALANCE, FOREIGN_SHOP_MAIL, OTHER_SHOP_MAIL, HighStreet
-
-CODE = re.compile(r"(?:[A-Z2-7]{4}-){3}[A-Z2-7]{4}")
-
-
-async def opened(member: Browser, points: int) -> str:
-    """The resident types points, reviews, and has the code."""
-    await member.get("/points/pay")
-    assert str(points) in (await member.send({"points": str(points)})).main
-    page = await member.send({"step": "confirm"})
-    assert page.status == 200 and "/points/payments/" in page.url
-    found = CODE.search(page.main)
-    assert found, page.main
-    return found[0]
+from tests.apps.points.high_street import BALANCE, CODE, FOREIGN_SHOP_MAIL, OTHER_SHOP_MAIL, HighStreet, opened
 
 
 def balance(street: HighStreet, account: str) -> int:

@@ -8,9 +8,7 @@ import pytest
 
 from tests.apps.common.harness import Browser
 from tests.apps.ecopoints.town import ADMIN_MAIL, FOREIGN_MAIL, MEMBER_MAIL, OFFICER_MAIL, RIVAL_MAIL
-from tests.apps.points.high_street import BALANCE, HighStreet
-
-CODE = re.compile(r"(?:[A-Z2-7]{4}-){3}[A-Z2-7]{4}")
+from tests.apps.points.high_street import BALANCE, CODE, HighStreet
 
 
 async def registered(officer: Browser, stock: int = 3, points: int = 150) -> str:
