@@ -103,7 +103,7 @@ async def send_a_morning(town: Town) -> str:
 
 
 @on_both_databases
-@pytest.mark.function("E5d", "E1", "E2")
+@pytest.mark.function("E5d", "E2a")
 async def test_every_reading_of_a_sampled_member_is_proved_up_to_the_chain(town: Town, tmp_path: Path) -> None:
     plant = await send_a_morning(town)
     async with asyncio.timeout(30):
