@@ -15,8 +15,10 @@ import aiohttp
 import msgspec
 
 from benchmarks.results import percentile
-from edge.http.names import TRANSACTION_TYPE
+from edge.http.names import TRANSACTION_TYPE, TRANSACTIONS_TYPE
+from edge.http.shapes import SubmittedTransactions
 from edge.writers import monotonic_ms
+from ledger.encoding import pack
 
 ANSWER_WITHIN_MS = 20_000
 BEGINS_IN_MS = 200.0
@@ -54,8 +56,11 @@ class Measured(msgspec.Struct, frozen=True):
     faults: dict[str, int]
 
 
-async def open_loop(send: Send, rate_per_s: float, count: int, chance: random.Random) -> list[Sample]:
-    """`count` writes, due at `rate_per_s` whatever became of those before, each a little off its tick."""
+async def open_loop(send: Send, rate_per_s: float, count: int, chance: random.Random, *, each: int = 1) -> list[Sample]:
+    """`count` sends, due at `rate_per_s` whatever became of those before, each a little off its tick.
+
+    A send makes `each` writes, here and below.
+    """
     samples: list[Sample] = []
     start_ms = monotonic_ms() + BEGINS_IN_MS
     async with asyncio.TaskGroup() as group:
@@ -65,17 +70,17 @@ async def open_loop(send: Send, rate_per_s: float, count: int, chance: random.Ra
             wait_ms = start_ms + number * 1000 / rate_per_s - monotonic_ms()
             if wait_ms > 0:
                 await asyncio.sleep(wait_ms / 1000)
-            group.create_task(_at(send, number, due_ms, samples))
+            group.create_task(_at(send, number, due_ms, samples, each))
     return samples
 
 
-async def _at(send: Send, number: int, due_ms: float, samples: list[Sample]) -> None:
+async def _at(send: Send, number: int, due_ms: float, samples: list[Sample], each: int) -> None:
     await asyncio.sleep(max(0.0, (due_ms - monotonic_ms()) / 1000))
-    samples.append(await _one(send, number, due_ms))
+    samples += [await _one(send, number, due_ms)] * each
 
 
-async def closed_loop(send: Send, writers: int, seconds: float, most: int) -> list[Sample]:
-    """Each writer makes its next write when it has the answer to its last; at most `most` writes in all."""
+async def closed_loop(send: Send, writers: int, seconds: float, most: int, *, each: int = 1) -> list[Sample]:
+    """Each writer sends again when it has the answer to its last; at most `most` times in all."""
     samples: list[Sample] = []
     numbers = iter(range(most))
     ends_ms = monotonic_ms() + seconds * 1000
@@ -85,7 +90,7 @@ async def closed_loop(send: Send, writers: int, seconds: float, most: int) -> li
             due_ms = monotonic_ms()
             if due_ms >= ends_ms:
                 return
-            samples.append(await _one(send, number, due_ms))
+            samples.extend([await _one(send, number, due_ms)] * each)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(writers):
@@ -136,26 +141,49 @@ class _Answer(msgspec.Struct):
     receipt: _Receipt
 
 
+class _Outcome(msgspec.Struct):
+    status: str
+    reason: str
+
+
+class _Outcomes(msgspec.Struct):
+    results: list[_Outcome]
+
+
 @dataclass(frozen=True, slots=True)
 class Poster:
-    """Hands in transactions that were signed beforehand, to the nodes in turn, once each: no second try."""
+    """Hands in transactions that were signed beforehand, to the nodes in turn, once each: no second try.
+
+    With a `batch` above one so many go in one request, which is done when all of them are.
+    """
 
     session: aiohttp.ClientSession
     urls: Sequence[str]
     raws: Sequence[bytes]
     takes_refusals: bool = False
     """Whether a receipt that names a refusal counts as done: blank writes are refused, each of them."""
+    batch: int = 1
 
     async def __call__(self, number: int) -> None:
-        url = f"{self.urls[number % len(self.urls)]}/v1/transactions?wait=committed&timeout_ms={ANSWER_WITHIN_MS}"
-        headers = {"Content-Type": TRANSACTION_TYPE}
+        many = self.batch > 1
+        raws = self.raws[number * self.batch : (number + 1) * self.batch]
+        path = "/v1/transactions/batch" if many else "/v1/transactions"
+        url = f"{self.urls[number % len(self.urls)]}{path}?wait=committed&timeout_ms={ANSWER_WITHIN_MS}"
+        data = pack(SubmittedTransactions(tuple(raws))) if many else raws[0]
+        headers = {"Content-Type": TRANSACTIONS_TYPE if many else TRANSACTION_TYPE}
         try:
-            async with self.session.post(url, data=self.raws[number], headers=headers) as answer:
+            async with self.session.post(url, data=data, headers=headers) as answer:
                 body = await answer.read()
-                if answer.status != 200:
-                    raise NotDone(f"status {answer.status}")
-                reason = msgspec.json.decode(body, type=_Answer).receipt.reason
-                if reason and not self.takes_refusals:
-                    raise NotDone(reason)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NotDone(type(error).__name__) from None
+        if answer.status != 200:
+            raise NotDone(f"status {answer.status}")
+        for status, reason in _outcomes(body, many=many):
+            if status != "committed" or (reason and not self.takes_refusals):
+                raise NotDone(reason or status)
+
+
+def _outcomes(body: bytes, *, many: bool) -> list[tuple[str, str]]:
+    if many:
+        return [(one.status, one.reason) for one in msgspec.json.decode(body, type=_Outcomes).results]
+    return [("committed", msgspec.json.decode(body, type=_Answer).receipt.reason)]

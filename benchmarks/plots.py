@@ -60,7 +60,11 @@ def _throughput(figure: Figure, figures: Figures) -> None:
     for point in msgspec.convert(figures["points"], list[Point]):
         if not point.curve:
             continue
-        name = f"{point.nodes} nodes, {point.kind}" + (f" {point.payload_bytes} B" if point.payload_bytes else "")
+        name = (
+            f"{point.nodes} nodes, {point.kind}"
+            + (f" {point.payload_bytes} B" if point.payload_bytes else "")
+            + f", {point.batch} a request"
+        )
         offered = [one.offered_per_s for one in point.curve]
         done.plot(offered, [one.measured.per_s for one in point.curve], marker="o", label=name)
         latency.plot(offered, [one.measured.p99_ms for one in point.curve], marker="o", label=name)

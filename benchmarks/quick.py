@@ -27,7 +27,7 @@ def quick(context: click.Context, seed: int, results: Path, as_json: bool) -> No
     common = {"seed": seed, "results": results, "as_json": as_json}
     context.invoke(bound, seconds=1.0, **common)
     context.invoke(latency, writes=200, rate=10.0, **common)
-    context.invoke(throughput, seconds=5.0, **common)
+    context.invoke(throughput, seconds=3.0, **common)
     context.invoke(failover, what=("leader-killed", "follower-killed"), times=3, seconds=5.0, **common)
     pages = build(newest(results), {}, results / "report")
     click.echo(f"page: {pages[1]}", err=as_json)

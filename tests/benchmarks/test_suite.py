@@ -30,8 +30,13 @@ def test_the_benchmarks_run_and_a_page_shows_them(tmp_path: Path) -> None:
     latency = bench(tmp_path, "latency", "--nodes", "1", "--writes", "5", "--rate", "50")
     assert latency["done"] == 5 and 0 < latency["p50_ms"] <= latency["longest_ms"]
     kinds = [part for kind in ("blank", "donations", "ecopoints", "volunteers") for part in ("--kind", kind)]
-    throughput = bench(tmp_path, "throughput", "--nodes", "1", *kinds, "--seconds", "0.3", "--writers", "2")
+    throughput = bench(
+        tmp_path, "throughput", "--nodes", "1", *kinds, "--seconds", "0.3", "--writers", "2", "--batch", "1"
+    )
     assert [point["kind"] for point in throughput["points"]] == ["blank", "donations", "ecopoints", "volunteers"]
+    (batched,) = bench(tmp_path, "throughput", "--nodes", "1", "--seconds", "0.3", "--batch", "8")["points"]
+    assert batched["closed"]["done"] % 8 == 0
+    throughput["points"].append(batched)
     for point in throughput["points"]:
         offered = [one["measured"] for one in point["curve"]]
         assert all(one["done"] > 0 and one["failed"] == 0 for one in (point["closed"], *offered)), point
