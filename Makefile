@@ -6,10 +6,10 @@ SEEDS ?= 200
 WORKERS ?= auto
 TOOLS := chromium pdftoppm zbarimg
 FONT := /usr/share/fonts/truetype/bizud-gothic
-PACKAGES := python3-venv chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql mosquitto
+PACKAGES := python3-venv chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql mosquitto libfaketime
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format simulate flips functions bench intake packages tools lock clean
+.PHONY: help demo test lint format simulate faults flips functions bench intake packages tools lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ format: $(VENV)/ready ## lay the code out
 
 simulate: $(VENV)/ready ## whole clusters under faults from seeds: make simulate SEEDS=1000
 	$(BIN)/python -m tests.simulator --seeds $(SEEDS) --mutants
+
+faults: $(VENV)/ready ## every fault on real processes under ten writes a second: kills, partitions, disks, clocks, attackers
+	$(BIN)/python -m tests.faults
 
 flips: $(VENV)/ready ## 2,000 random single-byte changes each of what the demo leaves: archives, data, values (an hour)
 	rm -rf build/flips && $(BIN)/daicho demo --once --data build/flips
