@@ -9,9 +9,12 @@ from collections.abc import Sequence
 
 import click
 
+from edge.terminal import TerminalProgress
 from tests.faults.catalogue import FAULTS, Fault
 from tests.faults.world import Suffered, Verdict, run
 
+SECONDS_EACH = 20
+"""About what a fault takes, with the healing."""
 HEADS = ("fault", "longest gap", "healed in", "acknowledged", "lost", "doubled", "memory peak")
 
 
@@ -61,7 +64,10 @@ def main(names: tuple[str, ...], seed: int, as_json: bool) -> None:
     for fault in faults:
         if fault.lacking():
             click.echo(f"not run: {fault.name}: {fault.lacking()}", err=True)
-    suffered, verdict = asyncio.run(run([f for f in faults if not f.lacking()], seed))
+    faults = [fault for fault in faults if not fault.lacking()]
+    with TerminalProgress(quiet=as_json) as progress:
+        progress.stage(f"{len(faults)} faults, about {len(faults) * SECONDS_EACH // 60 + 1} min")
+        suffered, verdict = asyncio.run(run(faults, seed, progress.stage))
     if as_json:
         click.echo(json.dumps(plain(suffered, verdict), indent=2))
     else:

@@ -191,7 +191,7 @@ async def disk_full(world: World) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def disk_read_only(world: World) -> AsyncIterator[None]:
-    """As a failing disk turns: writing is refused in the midst of running, to files already open too."""
+    """A node is started on a disk that can only be read, as a failing one turns: it does not take part until mended."""
     async with _small_disk(world) as data:
         node = data.parent.name
         await world.stop(node)

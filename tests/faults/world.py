@@ -6,7 +6,7 @@ import asyncio
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,9 +248,15 @@ def _memory_peak(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
-async def run(faults: Sequence[Fault], seed: int) -> tuple[list[Suffered], Verdict]:
-    """All of them on one network, which thus has to be whole after each."""
+async def run(
+    faults: Sequence[Fault], seed: int, tell: Callable[[str], None] = lambda name: None
+) -> tuple[list[Suffered], Verdict]:
+    """All of them on one network, which thus has to be whole after each. `tell` hears which begins."""
     with tempfile.TemporaryDirectory(prefix="daicho-faults-") as folder:
         async with opened(Path(folder) / "net", seed) as world:
-            done = [await suffer(world, fault, Path(folder) / f"{fault.name}.log") for fault in faults]
+            done: list[Suffered] = []
+            for fault in faults:
+                tell(fault.name)
+                done.append(await suffer(world, fault, Path(folder) / f"{fault.name}.log"))
+            tell("comparing every acknowledged write with every node's chain")
             return done, await final_verdict(world, done)
