@@ -27,6 +27,8 @@ from apps.ecopoints.broker import own_broker
 from apps.ecopoints.demo import EcoTown
 from apps.ecopoints.site import make_site as make_ecopoints
 from apps.volunteers import accounts as volunteers_accounts
+from apps.volunteers import demo as volunteers_demo
+from apps.volunteers.site import make_site as make_volunteers
 from edge import demo_week
 from edge.console import show
 from edge.demo import DemoPlan, Progress
@@ -83,6 +85,7 @@ class Casts:
 
     donations: Cast
     ecopoints: Sequence[EcoTown]
+    volunteers: Sequence[volunteers_demo.Town]
 
 
 @asynccontextmanager
@@ -100,14 +103,18 @@ async def serve_applications(
             tell(f"readings come through the MQTT broker at {broker.host}:{broker.port}, topic {broker.topic}")
         site = make_ecopoints(names, broker)
         points, points_url = await _serve(stack, chain, nodes, site, "ecopoints@example.jp")
+        helping, helping_url = await _serve(stack, chain, nodes, make_volunteers(names), "volunteers@example.jp")
         await asyncio.gather(
-            donations_demo.seed(relief, casts.donations), ecopoints_demo.seed(points, casts.ecopoints, broker)
+            donations_demo.seed(relief, casts.donations),
+            ecopoints_demo.seed(points, casts.ecopoints, broker),
+            volunteers_demo.seed(helping, casts.volunteers),
         )
         yield [
             Served(
                 "支援物資マッチング", relief_url, donations_demo.PASSWORD, donations_demo.town_accounts(casts.donations)
             ),
             Served("地域エコポイント", points_url, ecopoints_demo.PASSWORD, ecopoints_demo.people(casts.ecopoints)),
+            Served("地域貢献", helping_url, volunteers_demo.PASSWORD, volunteers_demo.people(casts.volunteers)),
         ]
 
 
@@ -174,7 +181,8 @@ def casts_of(plan: DemoPlan, chain_id: bytes) -> Casts:
         EcoTown(code, names[code], households)
         for code, households in zip(plan.week.municipalities, HOUSEHOLDS, strict=False)
     ]
-    return Casts(cast_of(plan, chain_id), towns)
+    helping = [volunteers_demo.Town(town.code, town.name) for town in towns]
+    return Casts(cast_of(plan, chain_id), towns, helping)
 
 
 def cast_of(plan: DemoPlan, chain_id: bytes) -> Cast:

@@ -45,12 +45,17 @@ def options(visit: Visit, part: str, names: Iterable[str]) -> list[Option]:
 
 def commit_words(session: Session, visit: Visit, title: str, words: str = "", address: str = "") -> str:
     """The commitment to what was written, which is kept here; empty where nothing was."""
+    return keep_words(session, visit.now_ms, title, words, address)
+
+
+def keep_words(session: Session, now_ms: int, title: str, words: str = "", address: str = "") -> str:
+    """The same without a visitor."""
     if not (title or words or address):
         return ""
     data = "\x00".join((title, words, address)).encode()
     # The id of what it belongs to is the chain's to give: the salt hangs on a name of our own.
     commitment = personal.commit_to(session, f"words:{new_pseudonym()}", "words", data)
-    row = Words(commitment=commitment, title=title, words=words, address=address, written_ms=visit.now_ms)
+    row = Words(commitment=commitment, title=title, words=words, address=address, written_ms=now_ms)
     session.add(row)
     return commitment
 

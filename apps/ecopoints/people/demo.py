@@ -31,7 +31,7 @@ NAMES = (
 )  # fmt: skip
 STREETS = ("本町", "旭町", "緑町", "南町", "東町", "栄町")
 LABELS = {"pv": "屋根の太陽光", "ev": "通勤の車"}
-CAR_SERIAL, CAR_VIN = "OBD-2026-0417", "ZAA-ZE1-204817"
+CAR_SERIAL, CAR_MODEL = "OBD-2026-0417", "ZAA-ZE1"
 MONTHS_TYPED = 6
 PAPER = (900, 640)
 RECEIPT = ("RECEIPT", "Charging station, 7 kW", "Serial H-00001-EV", "JPY 64,800", "Paid with thanks")
@@ -71,13 +71,15 @@ async def seed_people(seeder: Seeder, town: str, email: str, plates: Sequence[Pl
 
 async def _type_a_car(seeder: Seeder, town: str, member: str, month: str) -> None:
     """A car that cannot report: half a year of its months is typed."""
+    # No number is registered twice, not in another town either.
+    serial_text, vin = f"{CAR_SERIAL}-{town}", f"{CAR_MODEL}-{town}"
     plate = EcoPlate(
-        member=member, serial=identity(seeder.kit, CAR_SERIAL), label=LABELS["ev"], serial_text=CAR_SERIAL,
-        place_text=CAR_VIN,
+        member=member, serial=identity(seeder.kit, serial_text), label=LABELS["ev"], serial_text=serial_text,
+        place_text=vin,
     )  # fmt: skip
     arguments: dict[str, Value] = {
         "member": member, "kind": "ev", "methodology": "EN-S-012", "serial": plate.serial,
-        "place": identity(seeder.kit, CAR_VIN), "parameters": {"baseline_km_per_l_x10": 150, "km_per_kwh_x10": 60},
+        "place": identity(seeder.kit, vin), "parameters": {"baseline_km_per_l_x10": 150, "km_per_kwh_x10": 60},
     }  # fmt: skip
     (made,) = await seeder.write(app_call(town, "register_device", arguments))
     await seeder.kit.database.write(lambda session: session.merge(plate))
