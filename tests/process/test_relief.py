@@ -17,6 +17,7 @@ import contracts
 from apps.demo import Casts, DemoChain, Served, accounts, cast_of, serve_applications
 from apps.donations.demo import PASSWORD
 from apps.ecopoints.demo import EcoTown
+from apps.volunteers.demo import Town
 from cli import main
 from contracts.donations.shipments import commitment
 from edge.client import DaichoClient
@@ -56,7 +57,7 @@ async def demo(folder: Path) -> AsyncIterator[tuple[Localnet, Served]]:
         keys = {a.account: read_key(net.data / "accounts" / f"{a.account}.key") for a in plan.accounts()}
         chain = DemoChain(net.data / "apps", net.urls, genesis, plan.runtime, keys)
         cast = dataclasses.replace(cast_of(plan, genesis.chain_id), parties=["supporter-1"])
-        async with serve_applications(chain, Casts(cast, [ECO]), Quiet().stage) as served:
+        async with serve_applications(chain, Casts(cast, [ECO], [Town(ECO.code, ECO.name)]), Quiet().stage) as served:
             up.set_result((net, served[0]))
             yield
 
