@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,14 @@ def listed(data: Path) -> tuple[int, list[dict[str, object]]]:
     return result.exit_code, json.loads(result.stdout)["evidence"]
 
 
+def listed_in_time(data: Path) -> tuple[int, list[dict[str, object]]]:
+    """As soon as some node tells of evidence: votes are on their way for a moment."""
+    ends_s = time.monotonic() + 20
+    while (found := listed(data)) == (0, []) and time.monotonic() < ends_s:
+        time.sleep(0.1)
+    return found
+
+
 def test_two_votes_of_one_validator_are_seen_put_on_the_chain_and_cost_it_its_vote(tmp_path: Path) -> None:
     data = tmp_path / "net"
     up = run("localnet", "up", "--data", data, "--nodes", "4")
@@ -79,7 +88,7 @@ def test_two_votes_of_one_validator_are_seen_put_on_the_chain_and_cost_it_its_vo
         run("localnet", "kill", "--data", data, culprit)
         asyncio.run(Liar(net, load_genesis(net.genesis_path.read_bytes()), culprit).lie(height=1))
 
-        code, found = listed(data)
+        code, found = listed_in_time(data)
         assert code == 1
         assert [(e["node_id"], e["kind"], e["recorded"]) for e in found] == [(culprit, "prepare", False)]
         assert "two different votes" in run("status", "--data", data).output
