@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 200
 WORKERS ?= auto
-TOOLS := chromium pdftoppm zbarimg
+TOOLS := chromium pdftoppm zbarimg curl openssl
 FONT := /usr/share/fonts/truetype/bizud-gothic
-PACKAGES := python3-venv chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql mosquitto libfaketime
+PACKAGES := python3-venv curl openssl chromium poppler-utils zbar-tools fonts-morisawa-bizud-gothic fonts-noto-cjk postgresql mosquitto libfaketime
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format simulate faults flips functions bench intake packages tools lock clean
